@@ -1,0 +1,1 @@
+//! Files and API calls into messages; templates and campaigns.

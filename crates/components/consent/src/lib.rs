@@ -1,0 +1,1 @@
+//! Who may be sent what and when: suppression, ad consent, night window.

@@ -1,0 +1,1 @@
+//! One file per provider adapter, and the routes their receipts come in by.

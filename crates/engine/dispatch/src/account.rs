@@ -1,0 +1,82 @@
+//! The account: every accepted message is in exactly one state, and the states add up.
+
+use serde::{Deserialize, Serialize};
+
+use crate::side::State;
+
+/// Counts of messages. `accepted` is written by intake alone; every other term is counted from slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Taken in by naru.
+    pub accepted: u64,
+    /// Not sent yet.
+    pub pending: u64,
+    /// Taken by the provider.
+    pub sent: u64,
+    /// Reported as delivered.
+    pub delivered: u64,
+    /// Refused for good.
+    pub failed: u64,
+    /// Too old.
+    pub expired: u64,
+    /// Kept back by consent, suppression or the list of test recipients.
+    pub suppressed: u64,
+    /// Cancelled by a person.
+    pub cancelled: u64,
+    /// May or may not have left.
+    pub unknown: u64,
+}
+
+impl Account {
+    /// `count` accepted, all of them pending.
+    pub fn pending(count: usize) -> Account {
+        Account { accepted: count as u64, pending: count as u64, ..Account::default() }
+    }
+
+    /// Whether the identity holds.
+    pub fn balances(&self) -> bool {
+        self.accepted == State::ALL.iter().map(|state| self.of(*state)).sum::<u64>()
+    }
+
+    /// The count of one state.
+    pub fn of(&self, state: State) -> u64 {
+        let mut copy = *self;
+        *copy.term(state)
+    }
+
+    /// Counts `n` more in `state`.
+    pub fn add(&mut self, state: State, n: u64) {
+        *self.term(state) += n;
+    }
+
+    /// Counts `n` fewer in `state`.
+    pub fn take(&mut self, state: State, n: u64) {
+        *self.term(state) -= n;
+    }
+
+    /// Adds all terms of `other`.
+    pub fn join(&mut self, other: &Account) {
+        self.accepted += other.accepted;
+        for state in State::ALL {
+            self.add(state, other.of(state));
+        }
+    }
+
+    /// Messages that nothing more will be sent for: all but the pending.
+    pub fn done(&self) -> u64 {
+        self.accepted.saturating_sub(self.pending)
+    }
+
+    fn term(&mut self, state: State) -> &mut u64 {
+        match state {
+            State::Pending => &mut self.pending,
+            State::Unknown => &mut self.unknown,
+            State::Sent => &mut self.sent,
+            State::Failed => &mut self.failed,
+            State::Expired => &mut self.expired,
+            State::Suppressed => &mut self.suppressed,
+            State::Cancelled => &mut self.cancelled,
+            State::Delivered => &mut self.delivered,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The engine that carries messages: accepted into frames, sent by lanes, each ending in one accounted outcome.
+//!
+//! A message is stored before it is acknowledged ([`intake`]), packed with up to 999 others into one compressed record
+//! ([`frame`]) whose states live in a narrow row beside it ([`side`]). A lane ([`lane`]) is one provider account on one
+//! channel: a pure machine that decides what may start when, and a runner ([`runner`]) that does it. What a provider
+//! reports later comes in as receipts ([`receipt`]). Nothing is ever a difference: every number of the account is
+//! counted from slots in the commit that changes them.
+//!
+//! Must never know: any provider's protocol, a file format, a page's look. A change must keep this: nothing leaves
+//! before its started mark is committed; nothing is answered before it is committed; a slot's state only moves forward.
+
+pub mod account;
+pub mod address;
+pub mod config;
+pub mod consent;
+pub mod frame;
+pub mod message;
+pub mod provider;
+pub mod side;
+pub mod template;

@@ -1,0 +1,133 @@
+//! How the process ends without dropping work.
+//!
+//! Every task is started here, with a name, and every unit of work that must be finished holds an [`Activity`]. When
+//! shutdown is asked for, loops see it and stop taking new work; the process leaves only when no activity is left,
+//! and says by name what it still waits for.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Shared by all parts of one process. Cloning is cheap.
+#[derive(Clone)]
+pub struct Lifecycle {
+    stopping: Arc<watch::Sender<bool>>,
+    active: Arc<watch::Sender<usize>>,
+    names: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Lifecycle {
+        Lifecycle {
+            stopping: Arc::new(watch::Sender::new(false)),
+            active: Arc::new(watch::Sender::new(0)),
+            names: Arc::default(),
+        }
+    }
+}
+
+impl Lifecycle {
+    /// Starts a task. The name is what a person reads when shutdown waits.
+    pub fn spawn<F>(&self, name: &'static str, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tracing::debug!(task.name = name, "task started");
+        // The one place that spawns: everything else comes through here and so has a name.
+        #[allow(clippy::disallowed_methods)]
+        tokio::spawn(work)
+    }
+
+    /// Marks a unit of work that shutdown must wait for until the returned value is dropped.
+    pub fn activity(&self, name: &'static str) -> Activity {
+        *self.names().entry(name).or_default() += 1;
+        self.active.send_modify(|count| *count += 1);
+        Activity { lifecycle: self.clone(), name }
+    }
+
+    /// Asks every loop to stop taking new work.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether stop was asked for.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Completes when stop is asked for.
+    pub async fn stopped(&self) {
+        // An error means the sender is gone, which this value itself keeps alive.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    /// Completes when no activity is left, or gives up after `limit` and returns what is still running.
+    pub async fn drained(&self, limit: Duration) -> Vec<(&'static str, usize)> {
+        let mut active = self.active.subscribe();
+        let _ = tokio::time::timeout(limit, active.wait_for(|count| *count == 0)).await;
+        self.waiting_for()
+    }
+
+    /// The names of the activities that are alive, with their counts.
+    pub fn waiting_for(&self) -> Vec<(&'static str, usize)> {
+        self.names().iter().map(|(name, count)| (*name, *count)).collect()
+    }
+
+    fn names(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, usize>> {
+        self.names.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// While one lives, shutdown waits.
+pub struct Activity {
+    lifecycle: Lifecycle,
+    name: &'static str,
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        let mut names = self.lifecycle.names();
+        if let Some(count) = names.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                names.remove(self.name);
+            }
+        }
+        drop(names);
+        self.lifecycle.active.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn drain_waits_for_activities_and_names_them() {
+        let lifecycle = Lifecycle::default();
+        let first = lifecycle.activity("send");
+        let second = lifecycle.activity("send");
+        assert_eq!(lifecycle.drained(Duration::ZERO).await, [("send", 2)]);
+        drop(first);
+        drop(second);
+        assert_eq!(lifecycle.drained(Duration::from_secs(5)).await, []);
+    }
+
+    #[tokio::test]
+    async fn stop_reaches_those_who_wait_and_those_who_come_later() {
+        let lifecycle = Lifecycle::default();
+        let waiter = {
+            let l = lifecycle.clone();
+            lifecycle.spawn("waiter", async move { l.stopped().await })
+        };
+        lifecycle.stop();
+        waiter.await.expect("the waiter ends");
+        lifecycle.stopped().await;
+        assert!(lifecycle.is_stopping());
+    }
+}

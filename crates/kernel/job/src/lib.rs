@@ -1,0 +1,43 @@
+//! Work that repeats: a name, a pace, a function.
+//!
+//! Each job runs in a loop of its own, one run at a time, and an error is a log line and the next try, not an end.
+//!
+//! Must never know: what any job does. A change must keep this: a run that has begun is waited for at shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use naru_core::failure::Failure;
+use naru_core::lifecycle::Lifecycle;
+
+/// Work that repeats.
+#[derive(Clone)]
+pub struct Job {
+    /// As logs and pages name it.
+    pub name: &'static str,
+    /// From the end of one run to the start of the next.
+    pub every: Duration,
+    /// Does it once.
+    pub run: Arc<dyn Fn() -> BoxFuture<'static, Result<(), Failure>> + Send + Sync>,
+}
+
+impl Job {
+    /// Runs it until shutdown.
+    pub fn start(self, lifecycle: &Lifecycle) {
+        let inside = lifecycle.clone();
+        lifecycle.spawn(self.name, async move {
+            while !inside.is_stopping() {
+                let activity = inside.activity(self.name);
+                if let Err(failure) = (self.run)().await {
+                    tracing::warn!(job.name = self.name, error = %failure, "job failed, it runs again at its next time");
+                }
+                drop(activity);
+                tokio::select! {
+                    () = inside.stopped() => {}
+                    () = tokio::time::sleep_until(tokio::time::Instant::now() + self.every) => {}
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong with a store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use naru_core::failure::Failure;
+
+/// What can go wrong with a store. Cloned where one commit answers many.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be opened or reached.
+    #[error("could not open the database {url}")]
+    Open {
+        /// The address, without a password.
+        url: String,
+        /// Why.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// The folder of the data cannot be used.
+    #[error("could not use the folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// Another process owns the data.
+    #[error("process {pid} already uses {path}")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Who holds it.
+        pid: String,
+    },
+    /// The address names no engine that naru knows.
+    #[error("unknown database address {url}")]
+    UnknownEngine {
+        /// The address, without a password.
+        url: String,
+    },
+    /// The engine would acknowledge what a power cut can take back.
+    #[error("{setting} is {found}, naru needs {needed}")]
+    Unsafe {
+        /// The engine's setting.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// The value that keeps the promise.
+        needed: &'static str,
+    },
+    /// The schema was moved on by a newer naru that this one cannot work with.
+    #[error("the schema of {component} needs naru {oldest} or newer")]
+    TooNew {
+        /// Whose tables.
+        component: String,
+        /// The oldest version that can run on it.
+        oldest: String,
+    },
+    /// Opened for reading only.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// A statement or a commit failed; nothing of it was acknowledged.
+    #[error("a database statement failed")]
+    Statement(#[source] Arc<sqlx::Error>),
+    /// A stored value that cannot be what was written.
+    #[error("stored data is damaged: {what}")]
+    Damaged {
+        /// Which value, and how it shows.
+        what: String,
+    },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        StoreError::Statement(Arc::new(error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let failure = match &error {
+            StoreError::Open { url, .. } => Failure::unavailable("store-unreachable").arg("url", url),
+            StoreError::Folder { path, .. } => Failure::usage("store-folder").arg("path", path.display()),
+            StoreError::Locked { path, pid } => {
+                Failure::conflict("store-locked").arg("path", path.display()).arg("pid", pid)
+            }
+            StoreError::UnknownEngine { url } => Failure::usage("store-engine-unknown").arg("url", url),
+            StoreError::Unsafe { setting, found, needed } => {
+                Failure::usage("store-unsafe").arg("setting", setting).arg("found", found).arg("needed", needed)
+            }
+            StoreError::TooNew { component, oldest } => {
+                Failure::usage("store-too-new").arg("component", component).arg("oldest", oldest)
+            }
+            StoreError::ReadOnly => Failure::unavailable("store-read-only"),
+            StoreError::Statement(_) => Failure::unavailable("store-statement"),
+            StoreError::Damaged { what } => {
+                Failure::new(naru_core::failure::Kind::Bug, "store-damaged").arg("what", what)
+            }
+        };
+        match std::error::Error::source(&error) {
+            Some(source) => failure.cause(source),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The database of the house: SQLite inside by default, PostgreSQL when one machine is not enough, one SQL text.
+//!
+//! There is one writing connection a process, and one task owns it ([`writer`]). Whoever has something to store hands
+//! that task a job; all jobs that wait are run in one transaction and answered after its commit, so the disk's flush is
+//! shared and nobody is told "stored" before it is. Readers use connections of their own that cannot write.
+//!
+//! Must never know: what a message, a customer or a deploy is. A change must keep this: a job's answer leaves only
+//! after the commit that holds its writes, and a job may run twice (its transaction is repeated when a neighbour in the
+//! group fails), so all its effects are statements on the connection it is given.
+
+pub mod error;
+pub mod lock;
+pub mod migrate;
+pub mod open;
+mod writer;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use naru_core::clock::Millis;
+use sqlx::{AnyConnection, AnyPool};
+
+use crate::error::StoreError;
+
+/// The sentences of this crate.
+pub const TEXTS: naru_core::text::Catalog = naru_core::text::Catalog {
+    name: "store",
+    en: include_str!("../texts/en.ftl"),
+    ko: include_str!("../texts/ko.ftl"),
+};
+
+/// What a store function answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The engine below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file in `data_dir`, one process at a time.
+    Sqlite,
+    /// A server, several processes.
+    Postgres,
+}
+
+/// An open database. Cloning is cheap.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    reader: AnyPool,
+    writer: writer::Handle,
+}
+
+impl Store {
+    /// Which engine is below.
+    pub fn engine(&self) -> Engine {
+        self.0.engine
+    }
+
+    /// Connections that only read.
+    pub fn reader(&self) -> &AnyPool {
+        &self.0.reader
+    }
+
+    /// Runs `job` in the next transaction and returns its answer after the commit.
+    ///
+    /// The job may be run more than once, each time in a transaction that begins anew; an `Err` rolls back what it
+    /// did and nothing else. Fails without running when the store was opened for reading.
+    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>> + Send + Sync + 'static,
+    {
+        self.0.writer.run(job).await
+    }
+
+    /// The database's own clock: what leases of several machines count by.
+    pub async fn now(&self) -> Result<Millis> {
+        // The one text that differs between the engines.
+        let text = match self.0.engine {
+            Engine::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS BIGINT)",
+            Engine::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        };
+        Ok(sqlx::query_scalar(text).fetch_one(&self.0.reader).await?)
+    }
+
+    /// Closes every connection; on SQLite the log is folded into the file first.
+    pub async fn close(&self) {
+        self.0.writer.close().await;
+        self.0.reader.close().await;
+    }
+}

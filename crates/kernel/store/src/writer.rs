@@ -1,0 +1,204 @@
+//! The one task that writes: it takes all jobs that wait, runs them in one transaction, commits, then answers.
+//!
+//! No fixed linger is needed: while one commit waits for the disk the next group gathers by itself. A job that fails
+//! takes the group's transaction with it, so the group is run again one by one: jobs are written to bear that.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+use naru_core::lifecycle::Lifecycle;
+use sqlx::{AnyConnection, Connection, Executor};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::StoreError;
+use crate::open::Connector;
+use crate::{Engine, Result};
+
+/// Jobs that may wait: beyond it callers wait in turn, which is the back-pressure that intake turns into a 429.
+const WAITING_MAX: usize = 4_096;
+/// Jobs of one transaction: bounds what one failure makes run again and how long a commit keeps others waiting.
+const GROUP_MAX: usize = 512;
+
+/// Hands jobs to the writer task.
+pub(crate) struct Handle {
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    ended: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Handle {
+    /// Connects and starts the task.
+    pub(crate) async fn start(connector: Connector, lifecycle: &Lifecycle) -> Result<Handle> {
+        let conn = connector.writing().await?;
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let writer = Writer { connector, conn: Some(conn), jobs: receiver };
+        let task = lifecycle.spawn("store writer", writer.work());
+        Ok(Handle { jobs: Some(sender), ended: Mutex::new(Some(task)) })
+    }
+
+    /// A handle that refuses every job.
+    pub(crate) fn none() -> Handle {
+        Handle { jobs: None, ended: Mutex::new(None) }
+    }
+
+    pub(crate) async fn run<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>> + Send + Sync + 'static,
+    {
+        let jobs = self.jobs.as_ref().ok_or(StoreError::ReadOnly)?;
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { work: job, value: None, answer };
+        jobs.send(Box::new(waiting)).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    pub(crate) async fn close(&self) {
+        let Some(jobs) = &self.jobs else { return };
+        let (answer, answered) = oneshot::channel();
+        if jobs.send(Box::new(Close { answer })).await.is_ok() {
+            let _ = answered.await;
+        }
+        let task = self.ended.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(task) = task {
+            let _ = task.await;
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::from(sqlx::Error::PoolClosed)
+}
+
+/// Something to do on the writing connection.
+trait Job: Send {
+    /// Runs; keeps its value for later.
+    fn run<'a>(&'a mut self, conn: &'a mut AnyConnection) -> BoxFuture<'a, Result<()>>;
+    /// Tells the caller how the transaction ended.
+    fn answer(self: Box<Self>, outcome: Result<()>);
+    /// Whether the writer should end.
+    fn is_close(&self) -> bool {
+        false
+    }
+}
+
+struct Waiting<T, F> {
+    work: F,
+    value: Option<T>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Waiting<T, F>
+where
+    T: Send,
+    F: for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>> + Send + Sync,
+{
+    fn run<'a>(&'a mut self, conn: &'a mut AnyConnection) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.value = Some((self.work)(conn).await?);
+            Ok(())
+        })
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Waiting { value, answer, .. } = *self;
+        // The caller may have gone; what was stored stays stored.
+        let _ = answer.send(outcome.and_then(|()| value.ok_or_else(closed)));
+    }
+}
+
+struct Close {
+    answer: oneshot::Sender<()>,
+}
+
+impl Job for Close {
+    fn run<'a>(&'a mut self, _: &'a mut AnyConnection) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn answer(self: Box<Self>, _: Result<()>) {
+        let _ = self.answer.send(());
+    }
+
+    fn is_close(&self) -> bool {
+        true
+    }
+}
+
+struct Writer {
+    connector: Connector,
+    conn: Option<AnyConnection>,
+    jobs: mpsc::Receiver<Box<dyn Job>>,
+}
+
+impl Writer {
+    async fn work(mut self) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while self.jobs.recv_many(&mut group, GROUP_MAX).await > 0 {
+            let last = group.iter().any(|job| job.is_close());
+            self.run_group(&mut group).await;
+            if last {
+                break;
+            }
+        }
+        if let Some(conn) = self.conn.take() {
+            let _ = conn.close().await;
+        }
+    }
+
+    async fn run_group(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        match self.transaction(group).await {
+            Ok(()) => group.drain(..).for_each(|job| job.answer(Ok(()))),
+            Err(error) if group.len() == 1 => group.drain(..).for_each(|job| job.answer(Err(error.clone()))),
+            Err(error) => {
+                tracing::debug!(error = %error, jobs = group.len(), "a group failed, its jobs run one by one");
+                for job in group.drain(..) {
+                    let mut alone = [job];
+                    let outcome = self.transaction(&mut alone).await;
+                    let [job] = alone;
+                    job.answer(outcome);
+                }
+            }
+        }
+    }
+
+    /// One transaction over all jobs. After any error the connection's state is not trusted: it is made anew.
+    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        let engine = self.connector.engine;
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.connector.writing().await?,
+        };
+        match run_all(engine, &mut conn, jobs).await {
+            Ok(()) => {
+                self.conn = Some(conn);
+                Ok(())
+            }
+            Err(error) => {
+                if conn.execute("ROLLBACK").await.is_ok() {
+                    self.conn = Some(conn);
+                } else {
+                    let _ = conn.close_hard().await;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn run_all<'a>(
+    engine: Engine,
+    conn: &'a mut AnyConnection,
+    jobs: &'a mut [Box<dyn Job>],
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+    Box::pin(async move {
+        // IMMEDIATE takes SQLite's write lock at once instead of failing later at the first write.
+        conn.execute(if engine == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
+        for job in jobs {
+            job.run(conn).await?;
+        }
+        conn.execute("COMMIT").await?;
+        Ok(())
+    })
+}

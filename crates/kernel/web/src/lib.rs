@@ -1,0 +1,4 @@
+//! Pages, people, sessions, roles and live updates.
+
+pub mod page;
+pub mod role;

@@ -1,0 +1,4 @@
+//! Parts of a page.
+
+/// A piece of HTML.
+pub type Markup = maud::Markup;

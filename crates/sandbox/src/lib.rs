@@ -1,0 +1,1 @@
+//! Stand-in message vendors with limits, faults and a ledger of their own.

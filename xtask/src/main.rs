@@ -1,0 +1,35 @@
+//! The project's own tasks, one file each: `cargo xtask test`, `cargo xtask tidy`.
+//!
+//! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
+
+mod cargo;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's own tasks
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Run everything that must hold: format, clippy, tidy and every test
+    Test,
+    /// Check the house's own rules and print its longest files and functions
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    match Task::parse() {
+        Task::Test => test::run(&root),
+        Task::Tidy => tidy::run(&root),
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the workspace").to_owned()
+}

@@ -1,0 +1,159 @@
+//! `cargo xtask test`: the one command that says whether the house stands.
+//!
+//! It runs on a clean clone: what the machine lacks is installed or named first ([`machine`]), real counterparts are
+//! started once for the whole run, and each part prints what it took. The first part that fails ends the run; the
+//! table at the end tells what ran and what did not.
+
+mod machine;
+mod peers;
+mod postgres;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::cargo::{cargo, target_folder};
+use crate::tidy;
+use postgres::Postgres;
+
+/// Installs what is missing, runs every part and prints the table. Exit code 1: a part failed; 2: something is missing.
+pub fn run(root: &Path) -> ExitCode {
+    let mut run = Run { root: root.to_owned(), postgres: None, peers: None };
+    let mut table = Vec::new();
+    let mut code = 0;
+    for (name, part) in PARTS {
+        if code != 0 {
+            table.push((name, Outcome::NotRun));
+            continue;
+        }
+        println!("\n== {name}");
+        let start = Instant::now();
+        let result = part(&mut run);
+        let took = start.elapsed();
+        println!("== {name}: {:.1} s", took.as_secs_f64());
+        if let Err(failure) = &result {
+            eprintln!("error: {failure}");
+            code = if name == MACHINE { 2 } else { 1 };
+        }
+        table.push((name, if result.is_ok() { Outcome::Passed(took) } else { Outcome::Failed(took) }));
+    }
+    // Before the table, so that what a person reads last is the table.
+    drop(run);
+    print!("{}", render(&table));
+    ExitCode::from(code)
+}
+
+/// What the parts hand on to each other.
+struct Run {
+    root: PathBuf,
+    postgres: Option<Postgres>,
+    peers: Option<PathBuf>,
+}
+
+enum Outcome {
+    Passed(Duration),
+    Failed(Duration),
+    NotRun,
+}
+
+type Part = fn(&mut Run) -> Result<(), String>;
+
+const MACHINE: &str = "machine";
+
+/// Cheapest first, so that a slip is told within seconds.
+const PARTS: [(&str, Part); 7] = [
+    (MACHINE, |_| machine::prepare()),
+    ("format", |run| call(cargo(&run.root).args(["fmt", "--all", "--check"]))),
+    ("tidy", |run| tidy::check(&run.root)),
+    ("clippy", |run| {
+        call(cargo(&run.root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    }),
+    ("peers", |run| {
+        run.peers = Some(peers::install(&run.root, &target_folder(&run.root)?)?);
+        Ok(())
+    }),
+    ("postgresql", |run| {
+        run.postgres = Some(Postgres::start(&run.root)?);
+        Ok(())
+    }),
+    ("tests", tests),
+];
+
+fn tests(run: &mut Run) -> Result<(), String> {
+    let mut command = cargo(&run.root);
+    command.args(["test", "--workspace"]);
+    if let Some(postgres) = &run.postgres {
+        command.env("NARU_TEST_POSTGRES", postgres.url());
+    }
+    if let Some(peers) = &run.peers {
+        command.env("NARU_TEST_PEERS", peers);
+    }
+    call(&mut command)
+}
+
+/// Runs `command` with its output passed through.
+fn call(command: &mut Command) -> Result<(), String> {
+    let told = told(command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{told}` failed: {status}")),
+        Err(e) => Err(format!("could not start `{told}`: {e}")),
+    }
+}
+
+/// The command as a person would type it.
+fn told(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args()).map(|word| word.to_string_lossy());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn render(table: &[(&str, Outcome)]) -> String {
+    let failed = table.iter().find(|(_, outcome)| matches!(outcome, Outcome::Failed(_))).map(|(name, _)| *name);
+    let mut text = String::from("\n");
+    for (name, outcome) in table {
+        let told = match outcome {
+            Outcome::Passed(took) => format!("{:>8.1} s  ok", took.as_secs_f64()),
+            Outcome::Failed(took) => format!("{:>8.1} s  FAILED", took.as_secs_f64()),
+            Outcome::NotRun => format!("         -  not run: {} failed", failed.unwrap_or_default()),
+        };
+        text += &format!("{name:<12}{told}\n");
+    }
+    let total: f64 = table.iter().map(|(_, outcome)| seconds(outcome)).sum();
+    text += &format!("{:<12}{total:>8.1} s  {}\n", "all", if failed.is_none() { "ok" } else { "FAILED" });
+    text
+}
+
+fn seconds(outcome: &Outcome) -> f64 {
+    match outcome {
+        Outcome::Passed(took) | Outcome::Failed(took) => took.as_secs_f64(),
+        Outcome::NotRun => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_says_what_did_not_run_and_why() {
+        let second = Duration::from_secs(1);
+        let table =
+            [("format", Outcome::Passed(second)), ("clippy", Outcome::Failed(61 * second)), ("tests", Outcome::NotRun)];
+        assert_eq!(
+            render(&table),
+            "
+format           1.0 s  ok
+clippy          61.0 s  FAILED
+tests                -  not run: clippy failed
+all             62.0 s  FAILED
+"
+        );
+    }
+
+    #[test]
+    fn a_failed_command_is_told_as_it_would_be_typed() {
+        let failure = call(Command::new("/bin/sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(failure, "`sh -c exit 3` failed: exit status: 3");
+    }
+}
