@@ -36,5 +36,8 @@ pub fn metadata(root: &Path) -> Result<Value, String> {
 
 /// The folder that cargo builds into.
 pub fn target_folder(root: &Path) -> Result<PathBuf, String> {
-    metadata(root)?["target_directory"].as_str().map(PathBuf::from).ok_or("cargo metadata names no target folder".into())
+    metadata(root)?["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .ok_or("cargo metadata names no target folder".into())
 }

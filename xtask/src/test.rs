@@ -65,9 +65,7 @@ const PARTS: [(&str, Part); 7] = [
     (MACHINE, |_| machine::prepare()),
     ("format", |run| call(cargo(&run.root).args(["fmt", "--all", "--check"]))),
     ("tidy", |run| tidy::check(&run.root)),
-    ("clippy", |run| {
-        call(cargo(&run.root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
-    }),
+    ("clippy", |run| call(cargo(&run.root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
     ("peers", |run| {
         run.peers = Some(peers::install(&run.root, &target_folder(&run.root)?)?);
         Ok(())

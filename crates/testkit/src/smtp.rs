@@ -5,7 +5,7 @@
 //! `refuse-data` (554) and `busy-data` (451) after the mail; `silent` (taken, never answered), `drop` (taken, the
 //! connection reset) and `slow` (taken, answered late). [`SmtpServer::fault`] asks for one whoever the recipient is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -47,11 +47,9 @@ pub struct Mail {
 impl SmtpServer {
     /// Starts a server with an empty ledger.
     pub async fn start() -> SmtpServer {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/peers/smtp.js");
-        let server = Server::start(
-            "the SMTP server",
-            Command::new("node").arg(script).env("NODE_PATH", peers().join("node_modules")),
-        );
+        // Handed over as text: beside the packages it needs there is no copy of it that could grow old.
+        let script = include_str!("../../../xtask/peers/smtp.js");
+        let server = Server::start("the SMTP server", Command::new("node").args(["-e", script]).current_dir(peers()));
         let ready: Ready = serde_json::from_str(&server.ready).expect("the server prints where it listens");
         SmtpServer { port: ready.smtp, certificate: ready.certificate, http_port: ready.http, _server: server }
     }

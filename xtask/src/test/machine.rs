@@ -39,13 +39,11 @@ fn install(lacking: &[&Need]) -> Result<(), String> {
     let packages: Vec<&str> = lacking.iter().map(|need| need.package).collect();
     println!("installing {}", packages.join(" "));
     // A machine without package lists cannot install, and old lists name files that are gone.
-    for arguments in [&["update", "-q"][..], &["install", "-q", "-y", "--no-install-recommends"][..]] {
-        let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        if arguments[0] == "install" {
-            command.args(&packages);
-        }
-        super::call(&mut command)?;
+    let install = [&["install", "-qq", "-y", "--no-install-recommends"], &packages[..]].concat();
+    for arguments in [&["update", "-qq"][..], &install] {
+        // Its hundreds of lines are of no use; what goes wrong it says on standard error.
+        let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("DEBCONF_NOWARNINGS", "yes")];
+        super::call(Command::new("apt-get").args(arguments).envs(quiet).stdout(Stdio::null()))?;
     }
     Ok(())
 }

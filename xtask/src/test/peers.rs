@@ -14,9 +14,8 @@ pub fn install(root: &Path, target: &Path) -> Result<PathBuf, String> {
     if fs::read_to_string(&installed).is_ok_and(|it| it == lock) {
         return Ok(folder);
     }
-    let prepared = fs::create_dir_all(&folder).and_then(|()| {
-        FILES.iter().try_for_each(|file| fs::copy(source.join(file), folder.join(file)).map(drop))
-    });
+    let prepared = fs::create_dir_all(&folder)
+        .and_then(|()| FILES.iter().try_for_each(|file| fs::copy(source.join(file), folder.join(file)).map(drop)));
     prepared.map_err(|e| format!("could not prepare {}: {e}", folder.display()))?;
     super::call(Command::new("npm").args(["ci", "--no-progress"]).current_dir(&folder))?;
     fs::write(&installed, lock).map_err(|e| format!("could not write {}: {e}", installed.display()))?;

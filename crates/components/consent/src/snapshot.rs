@@ -1,0 +1,142 @@
+//! What the engine asks: the rows' meaning for every address, in memory, one step behind the database at most.
+//!
+//! There is one way in: [`Snapshot::read_on`] reads what changed after the last number it has seen. The first time that
+//! is everything; after a write of this process it is that write; each second it is what other instances wrote. Blocks
+//! are read before consents, so nothing is ever allowed on the strength of a consent whose refusal was not read yet.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use naru_component::ctx::Ctx;
+use naru_core::clock::Millis;
+use naru_core::lifecycle::Lifecycle;
+use naru_core::masked::Address;
+use naru_core::metric::Series;
+use naru_dispatch::consent::{Consent, Permit};
+use naru_dispatch::message::{Channel, Purpose};
+use naru_store::{Result, Store};
+use tokio::sync::Mutex;
+
+use crate::ledger::facts::{self, BLOCKS, CONSENTS, Fact, Feed};
+use crate::night::Nights;
+use crate::table::{Fingerprint, Keys, Table};
+
+/// Until the rows are read a message waits this long before it is asked for again.
+const UNREAD_RETRY_MS: Millis = 200;
+/// Entries that are written under one lock, so that a chunk that asks meanwhile waits well under a millisecond.
+const LOCKED_ENTRIES_MAX: usize = 1_000;
+
+/// The engine's view of who may be sent what.
+pub struct Snapshot {
+    store: Store,
+    lifecycle: Lifecycle,
+    nights: Nights,
+    keys: Keys,
+    known: RwLock<Known>,
+    /// Tells the entries of the table.
+    addresses: Series,
+    /// Held while reading on, so that facts are applied in the order in which they were read.
+    seen: Mutex<Seen>,
+}
+
+struct Known {
+    table: Table,
+    /// Whether all blocks are in the table.
+    blocks: bool,
+    /// Whether all consents are, too.
+    consents: bool,
+}
+
+/// The last change that was read of each table.
+#[derive(Default)]
+struct Seen {
+    blocks: i64,
+    consents: i64,
+    all: bool,
+}
+
+impl Snapshot {
+    /// Nothing is read yet: everything is held until [`Snapshot::refresh`] has run.
+    pub fn new(ctx: &Ctx, nights: Nights) -> Snapshot {
+        let help = "Addresses with a block or a consent, as the lanes know them";
+        Snapshot {
+            store: ctx.store().clone(),
+            lifecycle: ctx.lifecycle().clone(),
+            nights,
+            keys: Keys::random(),
+            known: RwLock::new(Known { table: Table::new(), blocks: false, consents: false }),
+            addresses: ctx.metrics().gauge("naru_consent_addresses", help, &[]),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Reads everything, or what has changed since.
+    pub async fn refresh(&self) -> Result<()> {
+        self.read_on(&mut *self.seen.lock().await).await
+    }
+
+    /// Reads what this process has just written, where the snapshot is in use: a command without `serve` decides
+    /// nothing and need not read millions of rows.
+    pub async fn follow(&self) -> Result<()> {
+        let mut seen = self.seen.lock().await;
+        if seen.all { self.read_on(&mut seen).await } else { Ok(()) }
+    }
+
+    async fn read_on(&self, seen: &mut Seen) -> Result<()> {
+        // The first reading takes seconds where there are millions; shutdown does not wait for it.
+        while seen.all || !self.lifecycle.is_stopping() {
+            let head = facts::head(self.store.reader()).await?;
+            while seen.blocks < head {
+                seen.blocks = self.read_page(&BLOCKS, seen.blocks, head).await?;
+            }
+            self.known_mut().blocks = true;
+            if seen.consents == head {
+                let mut known = self.known_mut();
+                known.consents = true;
+                self.addresses.set(known.table.entries() as i64);
+                seen.all = true;
+                return Ok(());
+            }
+            seen.consents = self.read_page(&CONSENTS, seen.consents, head).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_page(&self, feed: &Feed, after: i64, head: i64) -> Result<i64> {
+        let (facts, end) = feed.page(self.store.reader(), after, head).await?;
+        facts.iter().for_each(|fact| self.apply(fact));
+        Ok(end)
+    }
+
+    fn apply(&self, fact: &Fact) {
+        let addresses: Vec<Fingerprint> = fact.addresses().map(|address| self.keys.fingerprint(address)).collect();
+        for some in addresses.chunks(LOCKED_ENTRIES_MAX) {
+            let mut known = self.known_mut();
+            some.iter().for_each(|address| known.table.set(*address, fact.mask, fact.flags));
+        }
+    }
+
+    // A panic inside the table is impossible short of memory's end; its last state is still the best that is known.
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consent for Snapshot {
+    fn decide(&self, now: Millis, purpose: Purpose, channel: Channel, to: &[Address]) -> Vec<Permit> {
+        let night_ends_at = self.nights.of(channel).and_then(|night| night.ends_at(now));
+        let known = self.known();
+        let read = known.blocks && (known.consents || purpose != Purpose::Ad);
+        if !read {
+            return vec![Permit::Hold(now + UNREAD_RETRY_MS); to.len()];
+        }
+        let decide = |address: &Address| {
+            let flags = known.table.find(self.keys.fingerprint(address.reveal()));
+            flags.permit(purpose, channel, night_ends_at)
+        };
+        to.iter().map(decide).collect()
+    }
+}

@@ -1,0 +1,266 @@
+//! Campaigns as the engine sees them: frames that belong together, may wait, be stopped and be summed up.
+
+use naru_core::clock::Millis;
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_store::error::StoreError;
+use naru_store::{Result, Store};
+use serde::Serialize;
+use sqlx::{AnyConnection, Row};
+
+use crate::account::Account;
+use crate::message::Purpose;
+use crate::rows;
+
+/// Where a campaign stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CampaignState {
+    /// Its file is being taken in; nothing leaves yet.
+    Loading,
+    /// Its messages leave.
+    Running,
+    /// A person stopped it for now.
+    Paused,
+    /// A person ended it.
+    Cancelled,
+    /// Nothing is left to send.
+    Done,
+}
+
+impl CampaignState {
+    /// Its stored name.
+    pub fn name(self) -> &'static str {
+        match self {
+            CampaignState::Loading => "loading",
+            CampaignState::Running => "running",
+            CampaignState::Paused => "paused",
+            CampaignState::Cancelled => "cancelled",
+            CampaignState::Done => "done",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<CampaignState> {
+        [CampaignState::Loading, CampaignState::Running, CampaignState::Paused, CampaignState::Cancelled]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| StoreError::Damaged { what: format!("a campaign in state {name:?}") })
+    }
+}
+
+/// A campaign with its counts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Campaign {
+    /// Its id.
+    pub id: Id,
+    /// What its sender called it.
+    pub name: String,
+    /// The template.
+    pub template: String,
+    /// Its version.
+    pub version: u32,
+    /// The lane it leaves by.
+    pub lane: String,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// Where it stands.
+    pub state: CampaignState,
+    /// The file it came from.
+    pub source: String,
+    /// When it was made.
+    pub created_at: Millis,
+    /// By whom.
+    pub created_by: String,
+    /// When it began to leave.
+    pub started_at: Option<Millis>,
+    /// Rows of its file that were refused.
+    pub refused: u64,
+    /// Whether its file is taken in completely.
+    pub loaded: bool,
+    /// Its counts.
+    pub account: Account,
+    /// When anything of it last changed.
+    pub changed_at: Option<Millis>,
+}
+
+/// What a new campaign begins with.
+#[derive(Clone, Debug)]
+pub struct NewCampaign {
+    /// Its id.
+    pub id: Id,
+    /// What its sender calls it.
+    pub name: String,
+    /// The template.
+    pub template: String,
+    /// Its version.
+    pub version: u32,
+    /// The lane.
+    pub lane: String,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// Whether it leaves while its file is taken in.
+    pub stream: bool,
+    /// The file it comes from.
+    pub source: String,
+    /// When.
+    pub created_at: Millis,
+    /// By whom.
+    pub created_by: String,
+}
+
+/// Makes a campaign.
+pub async fn insert(conn: &mut AnyConnection, new: &NewCampaign) -> Result<()> {
+    let state = if new.stream { CampaignState::Running } else { CampaignState::Loading };
+    sqlx::query(
+        "INSERT INTO dispatch_campaign (id, name, template, version, lane, purpose, state, source, created_at,
+             created_by, started_at, kept)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(new.id.0.to_vec())
+    .bind(new.name.as_str())
+    .bind(new.template.as_str())
+    .bind(i64::from(new.version))
+    .bind(new.lane.as_str())
+    .bind(new.purpose.name())
+    .bind(state.name())
+    .bind(new.source.as_str())
+    .bind(new.created_at)
+    .bind(new.created_by.as_str())
+    .bind(new.stream.then_some(new.created_at))
+    .bind(serde_json::to_string(&Account::default()).unwrap_or_default())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Moves a campaign from one of `from` to `to`; answers its lane and where it stood, or `None` where it is not there.
+pub async fn shift(
+    conn: &mut AnyConnection,
+    id: Id,
+    from: &[CampaignState],
+    to: CampaignState,
+    now: Millis,
+) -> Result<Option<(String, CampaignState)>> {
+    let row = sqlx::query("SELECT lane, state FROM dispatch_campaign WHERE id = $1")
+        .bind(id.0.to_vec())
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let was = CampaignState::from_name(&row.try_get::<String, _>(1)?)?;
+    if from.contains(&was) {
+        sqlx::query("UPDATE dispatch_campaign SET state = $1, started_at = COALESCE(started_at, $2) WHERE id = $3")
+            .bind(to.name())
+            .bind((to == CampaignState::Running).then_some(now))
+            .bind(id.0.to_vec())
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(Some((row.try_get(0)?, was)))
+}
+
+const COLUMNS: &str = "SELECT c.id, c.name, c.template, c.version, c.lane, c.purpose, c.state, c.source, c.created_at,
+    c.created_by, c.started_at, c.kept, i.state, CAST(COALESCE(i.refused, 0) AS BIGINT), i.accepted
+    FROM dispatch_campaign c LEFT JOIN dispatch_import i ON i.campaign = c.id";
+
+/// One campaign.
+pub async fn show(store: &Store, id: Id) -> Result<Option<Campaign>> {
+    let text = format!("{COLUMNS} WHERE c.id = $1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id.0.to_vec()).fetch_optional(store.reader()).await?;
+    match row {
+        Some(row) => Ok(Some(read(store, &row).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Campaigns, newest first, at most `limit`, those created before `before`.
+pub async fn list(store: &Store, before: Millis, limit: usize) -> Result<Vec<Campaign>> {
+    let text = format!("{COLUMNS} WHERE c.created_at < $1 ORDER BY c.created_at DESC, c.id DESC LIMIT $2");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(before).bind(limit as i64).fetch_all(store.reader()).await?;
+    let mut campaigns = Vec::with_capacity(rows.len());
+    for row in &rows {
+        campaigns.push(read(store, row).await?);
+    }
+    Ok(campaigns)
+}
+
+/// Campaigns whose id begins with `prefix` or whose name is `name`: what a person types. At most two are given.
+pub async fn resolve(store: &Store, text: &str) -> std::result::Result<Campaign, Failure> {
+    let unknown = || Failure::not_found("campaign-unknown").arg("campaign", text);
+    if let Ok(id) = text.parse::<Id>() {
+        return show(store, id).await?.ok_or_else(unknown);
+    }
+    let id: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT id FROM dispatch_campaign WHERE name = $1 ORDER BY created_at DESC LIMIT 1")
+            .bind(text)
+            .fetch_optional(store.reader())
+            .await
+            .map_err(StoreError::from)?;
+    match id {
+        Some(id) => show(store, rows::id_column(id)?).await?.ok_or_else(unknown),
+        None => Err(unknown()),
+    }
+}
+
+async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
+    let id = rows::id_column(row.try_get(0)?)?;
+    let damaged = |what: &str| StoreError::Damaged { what: format!("the {what} of campaign {id}") };
+    let kept: Account = serde_json::from_str(&row.try_get::<String, _>(11)?).map_err(|_| damaged("kept totals"))?;
+    let (mut account, changed_at) = account(store, id).await?;
+    account.join(&kept);
+    let state = CampaignState::from_name(&row.try_get::<String, _>(6)?)?;
+    let import: Option<String> = row.try_get(12)?;
+    let loaded = import.is_none_or(|state| state == "complete");
+    let running = state == CampaignState::Running;
+    Ok(Campaign {
+        id,
+        name: row.try_get(1)?,
+        template: row.try_get(2)?,
+        version: row.try_get::<i64, _>(3)? as u32,
+        lane: row.try_get(4)?,
+        purpose: row.try_get::<String, _>(5)?.parse().map_err(|()| damaged("purpose"))?,
+        state: if running && loaded && account.pending == 0 { CampaignState::Done } else { state },
+        source: row.try_get(7)?,
+        created_at: row.try_get(8)?,
+        created_by: row.try_get(9)?,
+        started_at: row.try_get(10)?,
+        refused: row.try_get::<i64, _>(13)? as u64,
+        loaded,
+        account,
+        changed_at,
+    })
+}
+
+/// A campaign's counts: the sum over its frames.
+async fn account(store: &Store, id: Id) -> Result<(Account, Option<Millis>)> {
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE(SUM(pending), 0) AS BIGINT), CAST(COALESCE(SUM(unknown), 0) AS BIGINT),
+             CAST(COALESCE(SUM(sent), 0) AS BIGINT), CAST(COALESCE(SUM(failed), 0) AS BIGINT),
+             CAST(COALESCE(SUM(expired), 0) AS BIGINT), CAST(COALESCE(SUM(suppressed), 0) AS BIGINT),
+             CAST(COALESCE(SUM(cancelled), 0) AS BIGINT), CAST(COALESCE(SUM(delivered), 0) AS BIGINT),
+             MAX(changed_at)
+         FROM dispatch_side WHERE campaign = $1",
+    )
+    .bind(id.0.to_vec())
+    .fetch_one(store.reader())
+    .await?;
+    let accepted: i64 = sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM dispatch_frame f
+            WHERE f.id IN (SELECT frame FROM dispatch_side WHERE campaign = $1)",
+    )
+    .bind(id.0.to_vec())
+    .fetch_one(store.reader())
+    .await?;
+    let term = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
+    let account = Account {
+        accepted: accepted as u64,
+        pending: term(0)?,
+        unknown: term(1)?,
+        sent: term(2)?,
+        failed: term(3)?,
+        expired: term(4)?,
+        suppressed: term(5)?,
+        cancelled: term(6)?,
+        delivered: term(7)?,
+    };
+    Ok((account, row.try_get(8)?))
+}

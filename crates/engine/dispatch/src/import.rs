@@ -1,0 +1,364 @@
+//! Taking a file in: each line once, whoever is killed.
+//!
+//! An import row says how many lines are durable, and it advances in the very commit that stores the frames of those
+//! lines. The same file with the same template and name has the same key: it goes on after the last durable line, or is
+//! told that it was done before. While it runs it holds a lease, so that two of them do not run at once.
+
+use std::sync::Arc;
+
+use naru_core::clock::{Clock, Millis};
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_store::error::StoreError;
+use naru_store::{Result, Store};
+use sqlx::{AnyConnection, Row};
+use tokio::sync::mpsc;
+
+use crate::campaign::{self, CampaignState, NewCampaign};
+use crate::find::Finder;
+use crate::frame::{FrameBuilder, TemplateRef};
+use crate::intake::Woken;
+use crate::rows::{self, NewFrame};
+
+/// An import that was not heard of for so long may be taken over.
+const LEASE_MS: Millis = 15_000;
+/// Frames on their way to the store: what a reader may be ahead of the disk.
+const FRAMES_AHEAD: usize = 24;
+/// Frames of one commit.
+const FRAMES_PER_COMMIT: usize = 12;
+
+/// What names an intake: the same file, template and name have the same key.
+pub type ImportKey = [u8; 16];
+
+/// What an import begins as.
+pub enum Begun {
+    /// It can be fed.
+    Open(Import),
+    /// It was done before.
+    Finished(Done),
+}
+
+/// What an import came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Its campaign.
+    pub campaign: Id,
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Rows refused.
+    pub refused: u64,
+}
+
+/// A running import. Feed it rows in order, from one thread that may block.
+pub struct Import {
+    /// Its campaign.
+    pub campaign: Id,
+    /// Lines that are durable: rows up to here are checked again and not pushed.
+    pub lines_done: u64,
+    /// When it first began: what "expired" is measured by, so that a second run judges as the first did.
+    pub started_at: Millis,
+    /// The template's version it was begun with.
+    pub version: u32,
+    lane: String,
+    priority: usize,
+    clock: Arc<dyn Clock>,
+    finder: Finder,
+    builder: FrameBuilder,
+    prints: Vec<u8>,
+    accepted: u64,
+    frames: mpsc::Sender<Step>,
+}
+
+/// A frame with how far the file is when it is stored.
+struct Step {
+    frame: Option<NewFrame>,
+    lines: u64,
+    accepted: u64,
+    refused: u64,
+    last: bool,
+}
+
+/// Ends an import: completes when all of it is durable.
+pub struct Ending(tokio::task::JoinHandle<std::result::Result<Done, Failure>>);
+
+impl Ending {
+    /// Waits for the last commit.
+    pub async fn wait(self) -> std::result::Result<Done, Failure> {
+        self.0.await.map_err(Failure::bug)?
+    }
+}
+
+/// What an import needs of the engine.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// Keys fingerprints.
+    pub finder: Finder,
+    /// Told about new frames.
+    pub woken: Woken,
+    /// Starts the task that stores.
+    pub lifecycle: naru_core::lifecycle::Lifecycle,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Begins or goes on with the import `key` of `new`.
+pub async fn begin(
+    parts: &Parts,
+    key: ImportKey,
+    new: NewCampaign,
+    template: TemplateRef,
+) -> std::result::Result<(Begun, Option<Ending>), Failure> {
+    let holder = Id::new(new.created_at);
+    let opened = {
+        let new = new.clone();
+        parts.store.write(move |conn| {
+            let new = new.clone();
+            Box::pin(async move { open(conn, key, &new, holder).await })
+        })
+    };
+    let opened = opened.await?;
+    let row = match opened {
+        Opened::Busy => return Err(Failure::conflict("import-running").retry_after(LEASE_MS as u64 / 1_000)),
+        Opened::Finished(done) => return Ok((Begun::Finished(done), None)),
+        Opened::Mine(row) => row,
+    };
+    let (frames, receiver) = mpsc::channel(FRAMES_AHEAD);
+    let saver = Saver {
+        store: parts.store.clone(),
+        woken: parts.woken.clone(),
+        lane: new.lane.clone(),
+        key,
+        holder,
+        campaign: row.campaign,
+        clock: parts.clock.clone(),
+        accepted_before: row.accepted,
+        activity: parts.lifecycle.activity("a file being taken in"),
+    };
+    let ending = Ending(parts.lifecycle.spawn("import", saver.work(receiver)));
+    let import = Import {
+        campaign: row.campaign,
+        lines_done: row.lines,
+        started_at: row.started_at,
+        version: row.version,
+        lane: new.lane,
+        priority: new.purpose.priority(),
+        clock: parts.clock.clone(),
+        finder: parts.finder,
+        builder: FrameBuilder::new(vec![template]),
+        prints: Vec::new(),
+        accepted: row.accepted,
+        frames,
+    };
+    Ok((Begun::Open(import), Some(ending)))
+}
+
+impl Import {
+    /// Takes a checked row; `line` and `refused` say how far the file is with it. Blocks while the disk is behind.
+    pub fn push<'a>(
+        &mut self,
+        to: &str,
+        customer: Option<&str>,
+        expires_at: Option<Millis>,
+        values: impl Iterator<Item = &'a str> + Clone,
+        progress: (u64, u64),
+    ) -> std::result::Result<(), Failure> {
+        if !self.builder.push(0, to, customer, expires_at, None, values.clone()) {
+            let (line, refused) = progress;
+            self.cut(line - 1, refused, false)?;
+            if !self.builder.push(0, to, customer, expires_at, None, values) {
+                return Err(Failure::bug("a message that was checked does not fit a frame"));
+            }
+        }
+        self.prints.extend_from_slice(&self.finder.print(to));
+        self.accepted += 1;
+        Ok(())
+    }
+
+    /// The file is at its end.
+    pub fn finish(mut self, lines: u64, refused: u64) -> std::result::Result<(), Failure> {
+        self.cut(lines, refused, true)
+    }
+
+    fn cut(&mut self, lines: u64, refused: u64, last: bool) -> std::result::Result<(), Failure> {
+        let now = self.clock.now_ms();
+        let frame = (!self.builder.is_empty()).then(|| NewFrame {
+            id: Id::new(now),
+            lane: self.lane.clone(),
+            priority: self.priority,
+            campaign: Some(self.campaign),
+            count: self.builder.count(),
+            body: self.builder.finish(),
+            prints: std::mem::take(&mut self.prints),
+            accepted_at: now,
+        });
+        let step = Step { frame, lines, accepted: self.accepted, refused, last };
+        self.frames.blocking_send(step).map_err(|_| Failure::unavailable("import-interrupted"))
+    }
+}
+
+enum Opened {
+    Busy,
+    Finished(Done),
+    Mine(ImportRow),
+}
+
+struct ImportRow {
+    campaign: Id,
+    lines: u64,
+    accepted: u64,
+    started_at: Millis,
+    version: u32,
+}
+
+async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holder: Id) -> Result<Opened> {
+    let now = new.created_at;
+    let row = sqlx::query(
+        "SELECT i.campaign, i.state, i.expires_at, i.lines, i.accepted, i.refused, i.started_at, c.version
+         FROM dispatch_import i JOIN dispatch_campaign c ON c.id = i.campaign WHERE i.key = $1",
+    )
+    .bind(key.to_vec())
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else {
+        campaign::insert(conn, new).await?;
+        sqlx::query(
+            "INSERT INTO dispatch_import (key, campaign, state, holder, expires_at, lines, accepted, refused, started_at)
+             VALUES ($1, $2, 'running', $3, $4, 0, 0, 0, $5)",
+        )
+        .bind(key.to_vec())
+        .bind(new.id.0.to_vec())
+        .bind(holder.0.to_vec())
+        .bind(now + LEASE_MS)
+        .bind(now)
+        .execute(&mut *conn)
+        .await?;
+        let fresh = ImportRow { campaign: new.id, lines: 0, accepted: 0, started_at: now, version: new.version };
+        return Ok(Opened::Mine(fresh));
+    };
+    let number = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
+    let campaign = rows::id_column(row.try_get(0)?)?;
+    if row.try_get::<String, _>(1)? == "complete" {
+        return Ok(Opened::Finished(Done { campaign, accepted: number(4)?, refused: number(5)? }));
+    }
+    if row.try_get::<i64, _>(2)? > now {
+        return Ok(Opened::Busy);
+    }
+    sqlx::query("UPDATE dispatch_import SET holder = $1, expires_at = $2 WHERE key = $3")
+        .bind(holder.0.to_vec())
+        .bind(now + LEASE_MS)
+        .bind(key.to_vec())
+        .execute(&mut *conn)
+        .await?;
+    let version = number(7)? as u32;
+    Ok(Opened::Mine(ImportRow {
+        campaign,
+        lines: number(3)?,
+        accepted: number(4)?,
+        started_at: row.try_get(6)?,
+        version,
+    }))
+}
+
+/// Frees the leases of imports that a dead process left; only where one process owns the store.
+pub async fn free_all(conn: &mut AnyConnection) -> Result<()> {
+    sqlx::query("UPDATE dispatch_import SET expires_at = 0 WHERE state = 'running'").execute(conn).await?;
+    Ok(())
+}
+
+/// Stores frames as they come, several a commit.
+struct Saver {
+    store: Store,
+    woken: Woken,
+    lane: String,
+    key: ImportKey,
+    holder: Id,
+    campaign: Id,
+    clock: Arc<dyn Clock>,
+    accepted_before: u64,
+    activity: naru_core::lifecycle::Activity,
+}
+
+impl Saver {
+    async fn work(self, mut steps: mpsc::Receiver<Step>) -> std::result::Result<Done, Failure> {
+        let mut group = Vec::new();
+        while steps.recv_many(&mut group, FRAMES_PER_COMMIT).await > 0 {
+            let Some(last) = group.last() else { continue };
+            let (lines, accepted, refused, complete) = (last.lines, last.accepted, last.refused, last.last);
+            let frames: Vec<NewFrame> = group.drain(..).filter_map(|step| step.frame).collect();
+            self.store(frames, lines, accepted, refused, complete).await?;
+            (self.woken)(&self.lane);
+            if complete {
+                drop(self.activity);
+                return Ok(Done { campaign: self.campaign, accepted, refused });
+            }
+        }
+        // The reader went away without an end: what is stored stays, and the import can go on later.
+        let key = self.key;
+        let freed = self.store.write(move |conn| {
+            Box::pin(async move {
+                sqlx::query("UPDATE dispatch_import SET expires_at = 0 WHERE key = $1")
+                    .bind(key.to_vec())
+                    .execute(conn)
+                    .await?;
+                Ok(())
+            })
+        });
+        freed.await?;
+        Err(Failure::unavailable("import-interrupted").arg("accepted", self.accepted_before))
+    }
+
+    async fn store(
+        &self,
+        frames: Vec<NewFrame>,
+        lines: u64,
+        accepted: u64,
+        refused: u64,
+        complete: bool,
+    ) -> std::result::Result<(), Failure> {
+        let frames = Arc::new(frames);
+        let (key, holder, campaign, now) = (self.key, self.holder, self.campaign, self.clock.now_ms());
+        let stored = self.store.write(move |conn| {
+            let frames = frames.clone();
+            Box::pin(async move {
+                let mine = sqlx::query(
+                    "UPDATE dispatch_import SET lines = $1, accepted = $2, refused = $3, expires_at = $4, state = $5,
+                         ended_at = $6 WHERE key = $7 AND holder = $8 AND state = 'running'",
+                )
+                .bind(lines as i64)
+                .bind(accepted as i64)
+                .bind(refused as i64)
+                .bind(now + LEASE_MS)
+                .bind(if complete { "complete" } else { "running" })
+                .bind(complete.then_some(now))
+                .bind(key.to_vec())
+                .bind(holder.0.to_vec())
+                .execute(&mut *conn)
+                .await?;
+                if mine.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                rows::insert_frames(conn, &frames).await?;
+                if complete {
+                    campaign::shift(conn, campaign, &[CampaignState::Loading], CampaignState::Running, now).await?;
+                }
+                Ok(true)
+            })
+        });
+        match stored.await? {
+            true => Ok(()),
+            // Another run took the import over: what this one still holds is that one's to store.
+            false => Err(Failure::conflict("import-taken-over")),
+        }
+    }
+}
+
+/// How far an import is, for `campaign show`.
+pub async fn lines(store: &Store, campaign: Id) -> Result<Option<u64>> {
+    let lines: Option<i64> = sqlx::query_scalar("SELECT lines FROM dispatch_import WHERE campaign = $1")
+        .bind(campaign.0.to_vec())
+        .fetch_optional(store.reader())
+        .await
+        .map_err(StoreError::from)?;
+    Ok(lines.map(|lines| lines as u64))
+}

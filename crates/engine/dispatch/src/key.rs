@@ -1,0 +1,168 @@
+//! Idempotency keys: 16-byte hashes in a table a day, looked up in all of them, dropped after seven days.
+
+use std::collections::HashMap;
+
+use naru_core::clock::{Millis, seoul_day, seoul_minute};
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_store::Result;
+use naru_store::error::StoreError;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+
+use crate::message::MessageId;
+
+/// Days a key is kept.
+pub const KEEP_DAYS: i64 = 7;
+/// Keys of one statement: three parameters each, under every engine's bound.
+const KEYS_PER_STATEMENT: usize = 500;
+const DAY_MS: Millis = 86_400_000;
+
+/// A key with the answer that was given for it.
+#[derive(Clone, Debug)]
+pub struct KeyRow {
+    key: [u8; 16],
+    body: [u8; 16],
+    runs: Vec<u8>,
+}
+
+impl KeyRow {
+    /// The row of a key, a body's hash and the ids that were given.
+    pub fn new((key, body): ([u8; 16], [u8; 16]), ids: &[MessageId]) -> Option<KeyRow> {
+        Some(KeyRow { key, body, runs: runs_to_bytes(ids) })
+    }
+}
+
+/// What is known of a key.
+#[derive(Clone, Debug)]
+pub struct Known {
+    body: [u8; 16],
+    ids: Vec<MessageId>,
+}
+
+impl Known {
+    /// The first answer again, or a conflict where the body is another.
+    pub fn answer(&self, body: &[u8; 16]) -> std::result::Result<Vec<MessageId>, Failure> {
+        if self.body == *body { Ok(self.ids.clone()) } else { Err(Failure::conflict("idempotency-key-reused")) }
+    }
+}
+
+/// Those of `keys` that were stored before.
+pub async fn known(conn: &mut AnyConnection, keys: &[[u8; 16]]) -> Result<HashMap<[u8; 16], Known>> {
+    let mut found = HashMap::new();
+    for day in days(conn).await? {
+        for keys in keys.chunks(KEYS_PER_STATEMENT) {
+            let list: Vec<String> = (1..=keys.len()).map(|n| format!("${n}")).collect();
+            let text = format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN ({})", list.join(", "));
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for key in keys {
+                query = query.bind(key.to_vec());
+            }
+            for row in query.fetch_all(&mut *conn).await? {
+                let (key, body): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+                let ids = runs_from_bytes(&row.try_get::<Vec<u8>, _>(2)?);
+                let damaged = || StoreError::Damaged { what: format!("a key of {day}") };
+                let body = body.try_into().map_err(|_| damaged())?;
+                let ids = ids.ok_or_else(damaged)?;
+                found.insert(key.try_into().map_err(|_| damaged())?, Known { body, ids });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Stores keys in today's table, and in a day's first hour in yesterday's too: another instance's clock may still be
+/// there, and the primary key is what makes two instances agree.
+pub async fn insert(conn: &mut AnyConnection, rows: &[KeyRow], now: Millis) -> Result<()> {
+    insert_day(conn, rows, seoul_day(now)).await?;
+    if seoul_minute(now) < 60 {
+        insert_day(conn, rows, seoul_day(now - DAY_MS)).await?;
+    }
+    Ok(())
+}
+
+async fn insert_day(conn: &mut AnyConnection, rows: &[KeyRow], day: i64) -> Result<()> {
+    make_table(conn, day).await?;
+    for rows in rows.chunks(KEYS_PER_STATEMENT) {
+        let list: Vec<String> =
+            (0..rows.len()).map(|n| format!("(${}, ${}, ${})", n * 3 + 1, n * 3 + 2, n * 3 + 3)).collect();
+        let text = format!("INSERT INTO dispatch_key_{day} (key, body, runs) VALUES {}", list.join(", "));
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for row in rows {
+            query = query.bind(row.key.to_vec()).bind(row.body.to_vec()).bind(row.runs.clone());
+        }
+        // A key that another instance stored a moment ago fails here, and the whole group is tried again and finds it.
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+async fn make_table(conn: &mut AnyConnection, day: i64) -> Result<()> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT day FROM dispatch_key_day WHERE day = $1")
+        .bind(day)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let blob = if conn.backend_name() == "SQLite" { "BLOB" } else { "BYTEA" };
+    let text = format!(
+        "CREATE TABLE IF NOT EXISTS dispatch_key_{day}
+         (key {blob} NOT NULL PRIMARY KEY, body {blob} NOT NULL, runs {blob} NOT NULL)"
+    );
+    sqlx::query(AssertSqlSafe(text)).execute(&mut *conn).await?;
+    sqlx::query("INSERT INTO dispatch_key_day (day) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(day)
+        .execute(&mut *conn)
+        .await?;
+    Ok(())
+}
+
+/// Drops the tables of days that are over.
+pub async fn drop_old(conn: &mut AnyConnection, now: Millis) -> Result<()> {
+    let oldest = seoul_day(now - KEEP_DAYS * DAY_MS);
+    for day in days(conn).await?.into_iter().filter(|day| *day < oldest) {
+        sqlx::query(AssertSqlSafe(format!("DROP TABLE IF EXISTS dispatch_key_{day}"))).execute(&mut *conn).await?;
+        sqlx::query("DELETE FROM dispatch_key_day WHERE day = $1").bind(day).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+async fn days(conn: &mut AnyConnection) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar("SELECT day FROM dispatch_key_day ORDER BY day DESC").fetch_all(&mut *conn).await?)
+}
+
+/// Ids as runs of one frame's slots: frame, first slot, length.
+fn runs_to_bytes(ids: &[MessageId]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for run in ids.chunk_by(|a, b| a.frame == b.frame && a.slot + 1 == b.slot) {
+        bytes.extend_from_slice(&run[0].frame.0);
+        bytes.extend_from_slice(&run[0].slot.to_le_bytes());
+        bytes.extend_from_slice(&(run.len() as u16).to_le_bytes());
+    }
+    bytes
+}
+
+fn runs_from_bytes(bytes: &[u8]) -> Option<Vec<MessageId>> {
+    let mut ids = Vec::new();
+    for run in bytes.chunks(20) {
+        let frame = Id::from_bytes(run.get(..16)?)?;
+        let first = u16::from_le_bytes(run.get(16..18)?.try_into().ok()?);
+        let length = u16::from_le_bytes(run.get(18..20)?.try_into().ok()?);
+        ids.extend((first..first.checked_add(length)?).map(|slot| MessageId { frame, slot }));
+    }
+    Some(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_storage_in_any_order() {
+        let (a, b) = (Id::new(1), Id::new(2));
+        let ids: Vec<MessageId> =
+            [(a, 0), (a, 1), (b, 7), (a, 2), (a, 5)].map(|(frame, slot)| MessageId { frame, slot }).to_vec();
+        assert_eq!(runs_from_bytes(&runs_to_bytes(&ids)), Some(ids));
+        assert_eq!(runs_from_bytes(&[1, 2, 3]), None);
+    }
+}

@@ -1,0 +1,443 @@
+//! A lane: one provider account on one channel, as a pure machine.
+//!
+//! Events go in, actions come out: no clock, no randomness, no database, no waiting inside, so that `serve` and a
+//! simulator run this same type. What it keeps is in memory and bounded; all of it can be rebuilt from the store by
+//! claiming the open frames again in their order.
+//!
+//! Must never know: SQL, HTTP, what a message says. A change must keep this: nothing is sent before its mark was
+//! saved; a key is free again only after its outcome was saved; no start breaks a cap.
+
+mod choose;
+pub mod keys;
+mod machine;
+pub mod pace;
+mod resolve;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+
+use naru_core::clock::{Micros, Millis};
+use naru_core::id::Id;
+
+use crate::account::Account;
+use crate::consent::Permit;
+use crate::lane::keys::Keys;
+use crate::lane::pace::Pace;
+use crate::provider::{Answer, Level, Verdict};
+use crate::side::{Side, SideRow, State};
+
+/// Single sends under one started mark at most: what a crash leaves in doubt.
+pub const SINGLES_MAX: usize = 64;
+/// Messages of one priority that may be held back by earlier ones of their key, or wait for a retry. Beyond it the lane
+/// takes no new frames: a lane that holds this many is not being slow, something is wrong with its provider.
+pub const HELD_MAX: usize = 100_000;
+/// Frames of one priority in memory at most, about 10 kB each.
+pub const FRAMES_MAX: usize = 4_096;
+/// Frames claimed ahead of the one being worked on.
+pub const CLAIM_AHEAD: usize = 16;
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Never runs backwards: paces starts.
+    pub mono: Micros,
+    /// The wall clock: what is stored.
+    pub wall: Millis,
+}
+
+/// What the lane is told about its provider and its caps.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Messages of one request; 1 for single sends.
+    pub batch_max: usize,
+    /// Caps per second.
+    pub pace: Pace,
+    /// Requests without an answer at one time.
+    pub in_flight_max: usize,
+    /// Messages a day of Asia/Seoul.
+    pub per_day_max: Option<u64>,
+    /// Tries of one message.
+    pub tries_max: u16,
+    /// First retry waits up to this long.
+    pub retry_base_ms: u64,
+    /// No retry waits longer.
+    pub retry_max_ms: u64,
+    /// After this a request counts as unknown.
+    pub timeout_ms: u64,
+    /// How unknown outcomes are found out.
+    pub level: Level,
+}
+
+/// Names a chunk for ever: no two chunks share it, so it is also the idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChunkKey {
+    /// The frame.
+    pub frame: Id,
+    /// The first slot that was chosen.
+    pub first: u16,
+    /// Counts the starts of that slot, from 0.
+    pub attempt: u16,
+}
+
+/// A frame as the lane gets it from the store.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Its id.
+    pub id: Id,
+    /// Its place in the order of acceptance.
+    pub seq: i64,
+    /// Whose it is.
+    pub campaign: Option<Id>,
+    /// The key of each slot.
+    pub keys: Vec<u64>,
+    /// When each slot expires; empty where none does, `Millis::MAX` for one that does not.
+    pub expires: Vec<Millis>,
+    /// Its states.
+    pub side: Side,
+    /// Slots that wait for another try.
+    pub retries: Vec<Retry>,
+    /// Chunks that were started and not ended.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Slots that are tried again at a stored time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// In order; the first names the row.
+    pub slots: Vec<u16>,
+    /// Not before.
+    pub due_at: Millis,
+    /// The attempt that comes next.
+    pub attempt: u16,
+    /// Tries that count so far.
+    pub tries: u16,
+}
+
+/// A chunk whose outcome nobody stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Its name.
+    pub key: ChunkKey,
+    /// The slots that are open.
+    pub slots: Vec<u16>,
+    /// Tries that count so far.
+    pub tries: u16,
+    /// When its mark was stored.
+    pub started_at: Millis,
+    /// It is certain then that no request of it is still on its way.
+    pub deadline: Millis,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Nothing; time went on.
+    Tick,
+    /// The store may hold frames it did not hold before.
+    Work,
+    /// The store gave frames, in order of `seq`.
+    Claimed {
+        /// Of which priority.
+        priority: usize,
+        /// The frames.
+        frames: Vec<Loaded>,
+        /// Whether there are more behind the last.
+        more: bool,
+    },
+    /// The claim failed; it is made again.
+    ClaimFailed {
+        /// Of which priority.
+        priority: usize,
+    },
+    /// Consent was asked for a chunk.
+    Asked {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// Those that may not leave now.
+        denied: Vec<(u16, Permit)>,
+    },
+    /// The last save is committed.
+    Saved,
+    /// A request ended.
+    Answered {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// The request's slots, in order.
+        slots: Vec<u16>,
+        /// How it ended.
+        answer: Answer,
+        /// A random number, for jitter.
+        roll: u64,
+    },
+    /// The provider was asked about an earlier request.
+    LookedUp {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// The request's slots, in order.
+        slots: Vec<u16>,
+        /// What it said: `None` where the request never arrived.
+        found: Result<Option<Vec<Verdict>>, String>,
+        /// A random number, for jitter.
+        roll: u64,
+    },
+    /// The provider reported how messages of one frame ended.
+    Reported {
+        /// The frame, which the lane holds.
+        frame: Id,
+        /// Slot, state, code.
+        ends: Vec<(u16, State, String)>,
+    },
+    /// The whole lane stops or goes on.
+    Pause(bool),
+    /// A campaign stops or goes on.
+    PauseCampaign {
+        /// Which.
+        campaign: Id,
+        /// Whether it stops.
+        paused: bool,
+    },
+    /// A campaign ends: what has not left will not.
+    CancelCampaign {
+        /// Which.
+        campaign: Id,
+    },
+    /// No new starts; for shutdown.
+    Stop,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Give the next open frames after `after`.
+    Claim {
+        /// Of which priority.
+        priority: usize,
+        /// The last `seq` that was given.
+        after: i64,
+        /// How many.
+        limit: usize,
+    },
+    /// Ask consent.
+    Ask {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// Its slots.
+        slots: Vec<u16>,
+        /// Whose priority.
+        priority: usize,
+    },
+    /// Store all of this in one commit.
+    Save(Save),
+    /// Send one request.
+    Send {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// The request's slots.
+        slots: Vec<u16>,
+    },
+    /// Ask the provider what became of a request.
+    Lookup {
+        /// The chunk.
+        chunk: ChunkKey,
+        /// The request's slots.
+        slots: Vec<u16>,
+    },
+    /// The lane forgets a frame: nothing is left to send in it.
+    Done {
+        /// The frame.
+        frame: Id,
+    },
+}
+
+/// What one commit stores.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Save {
+    /// Started marks.
+    pub marks: Vec<Mark>,
+    /// States of frames.
+    pub sides: Vec<SideSave>,
+    /// Chunks that ended.
+    pub ended: Vec<ChunkKey>,
+    /// Chunks of which some slots are still open.
+    pub left: Vec<(ChunkKey, Vec<u16>)>,
+    /// Retries to come.
+    pub retries: Vec<(Id, Retry)>,
+    /// Retry rows that are over, by frame and first slot; removed before `retries` are written.
+    pub retries_gone: Vec<(Id, u16)>,
+    /// The day and the messages started in it, where marks were made.
+    pub day: Option<(i64, u64)>,
+}
+
+impl Save {
+    fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+            && self.sides.is_empty()
+            && self.ended.is_empty()
+            && self.left.is_empty()
+            && self.retries.is_empty()
+            && self.retries_gone.is_empty()
+    }
+
+    /// Removes a retry row, also one that this very save would have written.
+    fn retry_gone(&mut self, frame: Id, first: u16) {
+        self.retries.retain(|(id, retry)| *id != frame || retry.slots[0] != first);
+        self.retries_gone.push((frame, first));
+    }
+}
+
+/// A started mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The chunk.
+    pub key: ChunkKey,
+    /// Its slots.
+    pub slots: Vec<u16>,
+    /// Tries that count so far.
+    pub tries: u16,
+    /// When.
+    pub started_at: Millis,
+    /// After this no request of it is on its way.
+    pub deadline: Millis,
+}
+
+/// One frame's states as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideSave {
+    /// The frame.
+    pub frame: Id,
+    /// The row.
+    pub row: SideRow,
+    /// Its counts.
+    pub account: Account,
+}
+
+/// How the lane is, for pages and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Requests without an answer.
+    pub in_flight: usize,
+    /// Messages behind an earlier one of their key, or waiting for a retry.
+    pub held: usize,
+    /// Frames in memory.
+    pub frames: usize,
+    /// Whether too much is held for new frames to be taken.
+    pub stalled: bool,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// Nothing starts before this moment because the provider asked for it.
+    pub blocked_until: Micros,
+    /// Whether the day's messages are used up.
+    pub day_spent: bool,
+}
+
+/// The machine.
+pub struct Lane {
+    options: Options,
+    queues: [Queue; 3],
+    frames: HashMap<u32, Open>,
+    by_id: HashMap<Id, u32>,
+    next_no: u32,
+    chunks: HashMap<ChunkKey, Chunk>,
+    /// Due time, frame, first slot.
+    retries: BinaryHeap<Reverse<(Millis, u32, u16)>>,
+    /// Due time, chunk.
+    doubts: BinaryHeap<Reverse<(Millis, ChunkKey)>>,
+    /// Requests on their way.
+    in_flight: usize,
+    /// Requests that are marked or being marked and not started.
+    unsent: usize,
+    /// Frames whose states changed since they were last put into a save.
+    dirty: Vec<u32>,
+    /// What the next save holds besides states.
+    next: Save,
+    /// Slots whose outcome the next save makes final.
+    ending: Vec<(u32, u16)>,
+    /// Frames that were forgotten, to be told.
+    done: Vec<Id>,
+    saving: Option<Saving>,
+    day: i64,
+    day_used: u64,
+    /// Throttles in a row.
+    throttles: u32,
+    paused: bool,
+    stopped: bool,
+    paused_campaigns: HashSet<Id>,
+    cancelled_campaigns: HashSet<Id>,
+}
+
+/// Frames of one priority.
+#[derive(Default)]
+struct Queue {
+    keys: Keys,
+    /// Frames in order that have slots nobody looked at.
+    scan: VecDeque<u32>,
+    /// Frames with ready groups.
+    ready: VecDeque<u32>,
+    /// Marked chunks with requests to start.
+    start: VecDeque<ChunkKey>,
+    after: i64,
+    claiming: bool,
+    dry: bool,
+    /// Something came in while a claim was under way.
+    work: bool,
+    frames: usize,
+    retrying: usize,
+}
+
+/// A frame in memory.
+struct Open {
+    id: Id,
+    priority: usize,
+    campaign: Option<Id>,
+    keys: Vec<u64>,
+    expires: Vec<Millis>,
+    side: Side,
+    /// The first slot nobody looked at.
+    cursor: usize,
+    /// Slots that were under way when the frame was loaded; empty where none was.
+    under_way: Vec<bool>,
+    ready: VecDeque<Group>,
+    retries: BTreeMap<u16, Retry>,
+    chunks: usize,
+    dirty: bool,
+    in_ready: bool,
+}
+
+/// Slots whose turn has come.
+struct Group {
+    slots: Vec<u16>,
+    attempt: u16,
+    tries: u16,
+    /// The retry row they came from.
+    row: Option<u16>,
+}
+
+/// Slots that started together.
+struct Chunk {
+    no: u32,
+    priority: usize,
+    /// Not ended yet.
+    open: Vec<u16>,
+    tries: u16,
+    /// Requests to start: all slots for a batch, one each for single sends.
+    unsent: VecDeque<Vec<u16>>,
+    started_at: Millis,
+    deadline: Millis,
+    /// Requests whose outcome is unknown.
+    doubt: Vec<Vec<u16>>,
+    /// How often doubts were looked into.
+    resolves: u32,
+    /// Why the outcome is unknown.
+    why: String,
+    /// In doubt since before this lane began: counts as in flight until its deadline.
+    ghost: usize,
+    /// Whether some slots ended since the last save.
+    changed: bool,
+}
+
+/// What is being committed.
+struct Saving {
+    marks: Vec<ChunkKey>,
+    ended: Vec<(u32, u16)>,
+    frames: Vec<u32>,
+}

@@ -1,0 +1,175 @@
+//! The provider's caps, held exactly: a pure clockwork that says when the next start may be.
+//!
+//! A start waits until the last second's worth of starts is 1,005 ms old, so no second as the provider counts it holds
+//! more than the cap even when its clock and ours drift by half a percent. Starts are spaced evenly; only lateness of a
+//! timer is made up for, never idleness, so there is no burst.
+
+use std::collections::VecDeque;
+
+use naru_core::clock::Micros;
+
+/// What a cap's second is to us.
+pub const SECOND_US: Micros = 1_005_000;
+/// Lateness that is made up for. More than this was idleness.
+const LATE_MAX_US: Micros = 50_000;
+
+/// One cap per second over something countable: requests, or messages.
+#[derive(Clone, Debug)]
+pub struct Window {
+    max: u64,
+    starts: VecDeque<(Micros, u64)>,
+    sum: u64,
+    /// When the next start is due by even spacing.
+    next: Micros,
+}
+
+impl Window {
+    /// A cap of `max` in any second.
+    pub fn new(max: u32) -> Window {
+        Window { max: u64::from(max.max(1)), starts: VecDeque::new(), sum: 0, next: 0 }
+    }
+
+    /// The cap.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// The earliest moment at which `n` more may start. `n` above the cap waits for an empty window.
+    pub fn ready_at(&self, n: u64) -> Micros {
+        let room = self.max.saturating_sub(n.min(self.max));
+        let mut left = self.sum;
+        let mut at = self.next;
+        for (start, count) in &self.starts {
+            if left <= room {
+                break;
+            }
+            left -= count;
+            at = at.max(start + SECOND_US);
+        }
+        at
+    }
+
+    /// Counts a start of `n` at `now`.
+    pub fn start(&mut self, now: Micros, n: u64) {
+        while let Some((start, count)) = self.starts.front() {
+            if start + SECOND_US > now {
+                break;
+            }
+            self.sum -= count;
+            self.starts.pop_front();
+        }
+        self.starts.push_back((now, n));
+        self.sum += n;
+        let due = if now.saturating_sub(self.next) <= LATE_MAX_US { self.next } else { now };
+        self.next = due + (n * SECOND_US).div_ceil(self.max);
+    }
+}
+
+/// All caps of one lane that count by the second, and the moment before which nothing starts.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    requests: Option<Window>,
+    messages: Option<Window>,
+    blocked_until: Micros,
+}
+
+impl Pace {
+    /// Caps as configured; `None` is no cap.
+    pub fn new(requests: Option<u32>, messages: Option<u32>) -> Pace {
+        Pace { requests: requests.map(Window::new), messages: messages.map(Window::new), blocked_until: 0 }
+    }
+
+    /// Nothing starts before `until`.
+    pub fn block(&mut self, until: Micros) {
+        self.blocked_until = self.blocked_until.max(until);
+    }
+
+    /// The moment before which nothing starts.
+    pub fn blocked_until(&self) -> Micros {
+        self.blocked_until
+    }
+
+    /// The earliest moment for one request of `messages`.
+    pub fn ready_at(&self, messages: usize) -> Micros {
+        let requests = self.requests.as_ref().map_or(0, |window| window.ready_at(1));
+        let messages = self.messages.as_ref().map_or(0, |window| window.ready_at(messages as u64));
+        self.blocked_until.max(requests).max(messages)
+    }
+
+    /// Counts one request of `messages` that starts at `now`.
+    pub fn start(&mut self, now: Micros, messages: usize) {
+        if let Some(window) = &mut self.requests {
+            window.start(now, 1);
+        }
+        if let Some(window) = &mut self.messages {
+            window.start(now, messages as u64);
+        }
+    }
+
+    /// The most messages of one request, so that it spans at most half a second of the cap.
+    pub fn batch_max(&self) -> usize {
+        self.messages.as_ref().map_or(usize::MAX, |window| (window.max() / 2).max(1) as usize)
+    }
+
+    /// The most single sends under one started mark, so that they span at most half a second of every cap.
+    pub fn singles_max(&self) -> usize {
+        let half = |window: &Option<Window>| window.as_ref().map_or(u64::MAX, |w| (w.max() / 2).max(1));
+        half(&self.requests).min(half(&self.messages)).min(usize::MAX as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Starts whenever the window allows, each time `late` microseconds after it allowed it.
+    fn run(max: u32, sizes: &[u64], lates: &[Micros]) -> Vec<(Micros, u64)> {
+        let mut window = Window::new(max);
+        let mut now = 3_600_000_000;
+        let mut starts = Vec::new();
+        for (n, late) in sizes.iter().zip(lates) {
+            now = now.max(window.ready_at(*n)) + late;
+            window.start(now, *n);
+            starts.push((now, *n));
+        }
+        starts
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_holds_more_than_the_cap(
+            max in 1u32..400,
+            steps in proptest::collection::vec((1u64..200, prop_oneof![Just(0u64), 0..3_000u64, 0..2_000_000u64]), 1..400),
+        ) {
+            let sizes: Vec<u64> = steps.iter().map(|(n, _)| (*n).min(u64::from(max))).collect();
+            let lates: Vec<Micros> = steps.iter().map(|(_, late)| *late).collect();
+            let starts = run(max, &sizes, &lates);
+            for (index, (from, _)) in starts.iter().enumerate() {
+                let inside: u64 =
+                    starts[index..].iter().take_while(|(at, _)| *at < from + SECOND_US).map(|(_, n)| n).sum();
+                prop_assert!(inside <= u64::from(max), "{inside} from {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn late_timers_do_not_lower_the_rate() {
+        // Every start comes up to 2 ms late: a minute must still hold 99 % of the cap.
+        let lates: Vec<Micros> = (0..20_000u64).map(|i| i * 7_919 % 2_000).collect();
+        let starts = run(300, &vec![1; 20_000], &lates);
+        let first = starts[0].0;
+        let minute = starts.iter().filter(|(at, _)| *at < first + 60_000_000).count();
+        assert!((17_820..=18_000).contains(&minute), "{minute}");
+    }
+
+    #[test]
+    fn idleness_is_not_made_up_for() {
+        let mut window = Window::new(100);
+        window.start(3_600_000_000, 1);
+        let later = 3_700_000_000;
+        window.start(later, 1);
+        assert_eq!(window.ready_at(1), later + 10_050);
+    }
+}

@@ -1,0 +1,88 @@
+//! Looking at one message: everything the store knows of it.
+
+use naru_core::clock::Millis;
+use naru_core::failure::Failure;
+use naru_core::masked::Address;
+use naru_store::Store;
+use naru_store::error::StoreError;
+use serde::Serialize;
+
+use crate::frame::Frame;
+use crate::lane::{Doubt, Retry};
+use crate::message::MessageId;
+use crate::rows;
+use crate::side::Side;
+
+/// One message.
+#[derive(Clone, Debug, Serialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: String,
+    /// Where it went, masked.
+    pub to: String,
+    /// Whose order it keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// Its campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// Its lane.
+    pub lane: String,
+    /// Its template.
+    pub template: String,
+    /// The template's version.
+    pub version: u32,
+    /// What became of it.
+    pub state: &'static str,
+    /// Why, where its end is not plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// When naru took it in.
+    pub accepted_at: Millis,
+    /// Not sent after this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+    /// Not tried again before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Millis>,
+    /// Started and not answered.
+    pub in_flight: bool,
+    /// Tries that count so far, while it is not settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u16>,
+    /// The caller's trace id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
+/// Looks at one message.
+pub async fn look(store: &Store, id: MessageId) -> Result<MessageView, Failure> {
+    let unknown = || Failure::not_found("message-unknown").arg("message", id);
+    let mut conn = store.reader().acquire().await.map_err(StoreError::from)?;
+    let (stored, lane, accepted_at) = rows::frame(&mut conn, id.frame).await?.ok_or_else(unknown)?;
+    let (retries, doubts) = rows::left_of(&mut conn, id.frame).await?;
+    let damaged = |what: String| Failure::from(StoreError::Damaged { what });
+    let frame = Frame::read(&stored.body).map_err(|error| damaged(format!("frame {}: {error}", id.frame)))?;
+    let side = Side::read(&stored.side).ok_or_else(|| damaged(format!("the states of frame {}", id.frame)))?;
+    let message = frame.message(id.slot).ok_or_else(unknown)?;
+    let template = frame.templates.get(usize::from(message.template)).ok_or_else(unknown)?;
+    let retry: Option<&Retry> = retries.iter().find(|retry| retry.slots.contains(&id.slot));
+    let doubt: Option<&Doubt> = doubts.iter().find(|doubt| doubt.slots.contains(&id.slot));
+    Ok(MessageView {
+        id: id.to_string(),
+        to: Address::new(message.to).to_string(),
+        customer: message.customer.map(str::to_owned),
+        campaign: stored.campaign.map(|campaign| campaign.to_string()),
+        lane,
+        template: template.id.clone(),
+        version: template.version,
+        state: side.state(id.slot).name(),
+        code: side.code(id.slot).map(str::to_owned),
+        accepted_at,
+        expires_at: message.expires_at,
+        due_at: retry.map(|retry| retry.due_at),
+        in_flight: doubt.is_some(),
+        tries: retry.map(|retry| retry.tries).or(doubt.map(|doubt| doubt.tries)),
+        trace_id: message.trace_id.map(str::to_owned),
+    })
+}

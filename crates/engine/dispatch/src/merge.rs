@@ -1,0 +1,182 @@
+//! Merging stored receipts into states: gathered, then once a second, frame by frame.
+//!
+//! A frame that the lane holds is changed by the lane; any other is read, changed and written here, under the lane's
+//! fence. A receipt row is removed only after everything it said is committed.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use naru_core::clock::{Micros, Millis};
+use naru_core::id::Id;
+use naru_core::lifecycle::Lifecycle;
+use naru_store::{Result, Store};
+
+use crate::receipt::Stored;
+use crate::rows;
+use crate::side::{Side, State};
+
+/// Receipts that may wait for their merge, about 60 bytes each.
+const WAITING_MAX: usize = 200_000;
+/// A frame is merged at most this often.
+const PACE_US: Micros = 1_000_000;
+/// Receipt rows of one removal.
+const ROWS_PER_STATEMENT: usize = 500;
+
+/// What a receipt says of one slot.
+type SlotEnd = (u16, State, String);
+type ByFrame = HashMap<Id, Vec<SlotEnd>>;
+type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send>;
+
+/// Gathers receipts of one lane.
+pub struct Merge {
+    store: Store,
+    lane: String,
+    fence: i64,
+    waiting: ByFrame,
+    count: usize,
+    rows: Vec<Id>,
+    merging: Vec<Id>,
+    storing: bool,
+    /// Rows that may go once this many saves came back.
+    merged: Vec<(u64, Vec<Id>)>,
+    save_needed: u64,
+    due: Micros,
+}
+
+impl Merge {
+    /// Gathers for `lane`.
+    pub fn new(store: Store, lane: String, fence: i64) -> Merge {
+        Merge {
+            store,
+            lane,
+            fence,
+            waiting: HashMap::new(),
+            count: 0,
+            rows: Vec::new(),
+            merging: Vec::new(),
+            storing: false,
+            merged: Vec::new(),
+            save_needed: 0,
+            due: 0,
+        }
+    }
+
+    /// Whether more may be taken.
+    pub fn has_room(&self) -> bool {
+        self.count < WAITING_MAX
+    }
+
+    /// Takes a stored receipt frame.
+    pub fn take(&mut self, stored: Stored) {
+        self.count += stored.ends.len();
+        self.rows.push(stored.row);
+        for (id, state, code) in stored.ends {
+            self.waiting.entry(id.frame).or_default().push((id.slot, state, code));
+        }
+    }
+
+    /// Whether frames that the lane does not hold are being written.
+    pub fn is_storing(&self) -> bool {
+        self.storing
+    }
+
+    /// Whether nothing is under way; what waits is in the store and is read again at the next start.
+    pub fn is_idle(&self) -> bool {
+        !self.storing
+    }
+
+    /// Whether it is time.
+    pub fn is_due(&self, now: Micros) -> bool {
+        !self.storing && !self.rows.is_empty() && now >= self.due
+    }
+
+    /// Everything that waits, split into what the lane holds and what it does not.
+    pub fn split(&mut self, now: Micros, held: impl Fn(&Id) -> bool) -> (ByFrame, ByFrame) {
+        self.due = now + PACE_US;
+        self.count = 0;
+        self.storing = true;
+        self.merging = std::mem::take(&mut self.rows);
+        std::mem::take(&mut self.waiting).into_iter().partition(|(frame, _)| held(frame))
+    }
+
+    /// What the lane holds is committed with save number `save`, where it changed anything.
+    pub fn held_in(&mut self, save: u64, changed: bool) {
+        self.save_needed = if changed { save } else { 0 };
+    }
+
+    /// The write of frames that the lane does not hold; answers whether the lane is still owned.
+    pub fn store(&self, frames: ByFrame, now: Millis) -> Work {
+        let (store, lane, fence, frames) = (self.store.clone(), self.lane.clone(), self.fence, Arc::new(frames));
+        Box::new(move || {
+            let (store, lane, frames) = (store.clone(), lane.clone(), frames.clone());
+            Box::pin(async move {
+                store
+                    .write(move |conn| {
+                        let (lane, frames) = (lane.clone(), frames.clone());
+                        Box::pin(async move {
+                            if !rows::hold_fence(conn, &lane, fence).await? {
+                                return Ok(false);
+                            }
+                            for (frame, ends) in frames.iter() {
+                                let Some(row) = rows::side(conn, *frame, &lane).await? else { continue };
+                                let Some(mut side) = Side::read(&row) else { continue };
+                                let mut moved = false;
+                                for (slot, state, code) in ends {
+                                    moved |= side.advance(*slot, *state, code);
+                                }
+                                if moved {
+                                    rows::update_side(conn, *frame, &side.row(), &side.account(), fence, now).await?;
+                                }
+                            }
+                            Ok(true)
+                        })
+                    })
+                    .await
+            })
+        })
+    }
+
+    /// The write is committed.
+    pub fn stored(&mut self) {
+        self.storing = false;
+        let rows = std::mem::take(&mut self.merging);
+        if !rows.is_empty() {
+            self.merged.push((self.save_needed, rows));
+        }
+    }
+
+    /// Removes rows whose every word is committed.
+    pub fn forget_merged(&mut self, saves_done: u64, lifecycle: &Lifecycle) {
+        let (ready, later) = std::mem::take(&mut self.merged).into_iter().partition(|(save, _)| *save <= saves_done);
+        self.merged = later;
+        let ready: Vec<(u64, Vec<Id>)> = ready;
+        let rows: Vec<Id> = ready.into_iter().flat_map(|(_, rows)| rows).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let (store, rows) = (self.store.clone(), Arc::new(rows));
+        lifecycle.spawn("receipt rows removed", async move {
+            let removed = store.write(move |conn| {
+                let rows = rows.clone();
+                Box::pin(async move {
+                    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+                        let list: Vec<String> = (1..=rows.len()).map(|n| format!("${n}")).collect();
+                        let text = format!("DELETE FROM dispatch_receipt WHERE id IN ({})", list.join(", "));
+                        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+                        for row in rows {
+                            query = query.bind(row.0.to_vec());
+                        }
+                        query.execute(&mut *conn).await?;
+                    }
+                    Ok(())
+                })
+            });
+            if let Err(error) = removed.await {
+                // They are merged again at the next start, which changes nothing.
+                tracing::warn!(error = %error, "merged receipts could not be removed");
+            }
+        });
+    }
+}

@@ -1,0 +1,609 @@
+//! Runs a lane: carries the machine's actions out and brings what happened back to it.
+//!
+//! One task owns the machine and never waits for anything but its next event; claims, saves, sends and merges run in
+//! tasks of their own and come back as messages. Rendering happens in the sending task, from the stored frame, so that
+//! a request made again after a crash is the same to the byte.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use naru_core::clock::{Clock, Millis};
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_core::lifecycle::Lifecycle;
+use naru_core::masked::Address;
+use naru_store::Store;
+use naru_store::error::StoreError;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::consent::{Consent, Permit};
+use crate::frame::Frame;
+use crate::gauge::LaneGauges;
+use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save, Status};
+use crate::merge::Merge;
+use crate::message::{Channel, MessageId, Purpose};
+use crate::provider::{Answer, Outgoing, Provider, Request};
+use crate::receipt::Stored;
+use crate::rows::{self, StoredFrame};
+use crate::side::Side;
+use crate::templates::Templates;
+
+/// Messages to the runner that may wait. Senders are its own tasks, bounded by what is in flight.
+const MESSAGES_MAX: usize = 65_536;
+/// Messages handled before actions are carried out once.
+const GROUP_MAX: usize = 1_024;
+/// Unpacked frames in memory, about 200 kB each; one that is gone is read again.
+const FRAMES_MAX: usize = 96;
+/// How often the lane looks around without being told.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the runner needs.
+pub struct Parts {
+    /// The lane's name.
+    pub name: String,
+    /// Its medium.
+    pub channel: Channel,
+    /// The database.
+    pub store: Store,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Start and end of tasks.
+    pub lifecycle: Lifecycle,
+    /// Where messages leave.
+    pub provider: Arc<dyn Provider>,
+    /// Who may be sent what.
+    pub consent: Arc<dyn Consent>,
+    /// The only recipients, where set.
+    pub allow_list: Option<HashSet<String>>,
+    /// Rendering.
+    pub templates: Templates,
+    /// After this a request counts as unknown.
+    pub timeout: Duration,
+    /// This owner's fence.
+    pub fence: i64,
+    /// Numbers for `/metrics`.
+    pub gauges: LaneGauges,
+}
+
+/// Said to a running lane from outside.
+pub enum Order {
+    /// New frames may be in the store.
+    Work,
+    /// Something the machine knows, answered once it was taken.
+    Event(Event, oneshot::Sender<()>),
+    /// Cancels what is not in memory too.
+    Cancel(Id, oneshot::Sender<Result<(), Failure>>),
+}
+
+/// A running lane.
+#[derive(Clone)]
+pub struct Running {
+    orders: mpsc::Sender<Order>,
+    status: watch::Receiver<Status>,
+}
+
+impl Running {
+    /// Says something to the lane.
+    pub async fn order(&self, order: Order) {
+        // A lane that ended reads everything from the store when it comes back.
+        let _ = self.orders.send(order).await;
+    }
+
+    /// Tells it about new frames; never waits, as one such telling is as good as many.
+    pub fn wake(&self) {
+        let _ = self.orders.try_send(Order::Work);
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+}
+
+/// What the runner's own tasks bring back.
+enum Message {
+    Claimed { priority: usize, frames: Vec<(Loaded, Arc<Frame>)>, more: bool },
+    ClaimFailed { priority: usize },
+    Asked { chunk: ChunkKey, denied: Vec<(u16, Permit)> },
+    Saved { lost: bool },
+    Event(Event),
+    Merged { lost: bool },
+}
+
+/// Starts a lane.
+pub fn start(parts: Parts, lane: Lane, left_overs: HashSet<Id>, receipts: mpsc::Receiver<Stored>) -> Running {
+    let (orders, order_receiver) = mpsc::channel(1_024);
+    let (messages, message_receiver) = mpsc::channel(MESSAGES_MAX);
+    let (status_sender, status) = watch::channel(lane.status());
+    let parts = Arc::new(parts);
+    let runner = Runner {
+        merge: Merge::new(parts.store.clone(), parts.name.clone(), parts.fence),
+        parts: parts.clone(),
+        lane,
+        messages,
+        frames: HashMap::new(),
+        recent: VecDeque::new(),
+        left_overs: Arc::new(left_overs),
+        claims: 0,
+        waiting_claims: Vec::new(),
+        saves: (0, 0),
+        seed: 0,
+        lost: false,
+        status: status_sender,
+    };
+    parts.lifecycle.spawn("lane", runner.work(order_receiver, message_receiver, receipts));
+    Running { orders, status }
+}
+
+struct Runner {
+    parts: Arc<Parts>,
+    lane: Lane,
+    merge: Merge,
+    messages: mpsc::Sender<Message>,
+    frames: HashMap<Id, Arc<Frame>>,
+    recent: VecDeque<Id>,
+    /// Frames that an earlier owner left something of; read once.
+    left_overs: Arc<HashSet<Id>>,
+    claims: usize,
+    /// Claims that wait for a merge of frames that the lane does not hold.
+    waiting_claims: Vec<Action>,
+    /// Saves given out and saves that came back.
+    saves: (u64, u64),
+    seed: u64,
+    /// Another owner has the lane.
+    lost: bool,
+    status: watch::Sender<Status>,
+}
+
+impl Runner {
+    async fn work(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut messages: mpsc::Receiver<Message>,
+        mut receipts: mpsc::Receiver<Stored>,
+    ) {
+        let activity = self.parts.lifecycle.activity("a lane's requests");
+        let mut activity = Some(activity);
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        loop {
+            let now = self.now();
+            let wake =
+                self.lane.wake_at(now).map_or(TICK, |at| Duration::from_micros(at.saturating_sub(now.mono)).min(TICK));
+            let stopping = self.parts.lifecycle.is_stopping();
+            tokio::select! {
+                biased;
+                _ = messages.recv_many(&mut group, GROUP_MAX) => group.drain(..).for_each(|message| self.take(message)),
+                Some(order) = orders.recv() => self.obey(order),
+                Some(stored) = receipts.recv(), if self.merge.has_room() => self.merge.take(stored),
+                () = self.parts.lifecycle.stopped(), if !stopping => self.lane.apply(now, Event::Stop),
+                () = tokio::time::sleep_until(tokio::time::Instant::now() + wake) => {}
+            }
+            self.merge_receipts();
+            self.carry_out();
+            let status = self.lane.status();
+            self.parts.gauges.show(&status);
+            self.status.send_replace(status);
+            if stopping && activity.is_some() && self.lane.is_quiet() && self.merge.is_idle() {
+                drop(activity.take());
+                return;
+            }
+            if self.lost {
+                tracing::error!(lane.name = self.parts.name, "another owner has taken the lane, this one stops");
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.parts.clock.monotonic_us(), wall: self.parts.clock.now_ms() }
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = self.now();
+        match message {
+            Message::Claimed { priority, frames, more } => {
+                self.claims -= 1;
+                let (loaded, bodies): (Vec<_>, Vec<_>) = frames.into_iter().unzip();
+                for (loaded, body) in loaded.iter().zip(bodies) {
+                    self.remember(loaded.id, body);
+                }
+                self.lane.apply(now, Event::Claimed { priority, frames: loaded, more });
+            }
+            Message::ClaimFailed { priority } => {
+                self.claims -= 1;
+                self.lane.apply(now, Event::ClaimFailed { priority });
+            }
+            Message::Asked { chunk, denied } => self.lane.apply(now, Event::Asked { chunk, denied }),
+            Message::Saved { lost } => {
+                self.saves.1 += 1;
+                self.lost |= lost;
+                self.lane.apply(now, Event::Saved);
+            }
+            Message::Event(event) => self.lane.apply(now, event),
+            Message::Merged { lost } => {
+                self.lost |= lost;
+                self.merge.stored();
+                let waiting = std::mem::take(&mut self.waiting_claims);
+                waiting.into_iter().for_each(|action| self.act(action));
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.now();
+        match order {
+            Order::Work => self.lane.apply(now, Event::Work),
+            Order::Event(event, done) => {
+                self.lane.apply(now, event);
+                let _ = done.send(());
+            }
+            Order::Cancel(campaign, done) => {
+                self.lane.apply(now, Event::CancelCampaign { campaign });
+                let held = self.lane.frames_in_memory();
+                let parts = self.parts.clone();
+                self.parts.lifecycle.spawn("cancel", async move {
+                    let _ = done.send(cancel_rest(&parts, campaign, held).await);
+                });
+            }
+        }
+    }
+
+    fn carry_out(&mut self) {
+        // Each round may free the next: consent answered at once leads to a save. Bounded by what a lane holds.
+        loop {
+            let actions = self.lane.pump(self.now());
+            if actions.is_empty() {
+                return;
+            }
+            actions.into_iter().for_each(|action| self.act(action));
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Claim { priority, after, limit } => {
+                if self.merge.is_storing() {
+                    self.waiting_claims.push(Action::Claim { priority, after, limit });
+                } else {
+                    self.claim(priority, after, limit);
+                }
+            }
+            Action::Ask { chunk, slots, priority } => self.ask(chunk, slots, priority),
+            Action::Save(save) => self.save(save),
+            Action::Send { chunk, slots } => self.send(chunk, slots),
+            Action::Lookup { chunk, slots } => self.lookup(chunk, slots),
+            Action::Done { frame } => {
+                self.frames.remove(&frame);
+            }
+        }
+    }
+
+    fn claim(&mut self, priority: usize, after: i64, limit: usize) {
+        self.claims += 1;
+        let (parts, messages) = (self.parts.clone(), self.messages.clone());
+        let left_overs = self.left_overs.clone();
+        self.parts.lifecycle.spawn("claim", async move {
+            let message = match claim(&parts, priority, after, limit, left_overs).await {
+                Ok((frames, more)) => Message::Claimed { priority, frames, more },
+                Err(error) => {
+                    tracing::warn!(lane.name = parts.name, error = %error, "frames could not be claimed, trying again");
+                    pause(&parts.lifecycle, Duration::from_millis(500)).await;
+                    Message::ClaimFailed { priority }
+                }
+            };
+            let _ = messages.send(message).await;
+        });
+    }
+
+    fn ask(&mut self, chunk: ChunkKey, slots: Vec<u16>, priority: usize) {
+        if let Some(frame) = self.frames.get(&chunk.frame).cloned() {
+            let denied = ask(&self.parts, &frame, &slots, priority);
+            self.lane.apply(self.now(), Event::Asked { chunk, denied });
+            return;
+        }
+        let (parts, messages) = (self.parts.clone(), self.messages.clone());
+        self.parts.lifecycle.spawn("ask", async move {
+            // A frame that was read when it was claimed and cannot be read now: nothing of it leaves, it is tried again.
+            let denied = match read_frame(&parts, chunk.frame).await {
+                Ok(frame) => ask(&parts, &frame, &slots, priority),
+                Err(_) => {
+                    let until = parts.clock.now_ms() + 10_000;
+                    slots.iter().map(|slot| (*slot, Permit::Hold(until))).collect()
+                }
+            };
+            let _ = messages.send(Message::Asked { chunk, denied }).await;
+        });
+    }
+
+    fn save(&mut self, save: Save) {
+        self.saves.0 += 1;
+        self.parts.gauges.count(&save);
+        let (parts, messages) = (self.parts.clone(), self.messages.clone());
+        let activity = self.parts.lifecycle.activity("outcomes being stored");
+        self.parts.lifecycle.spawn("save", async move {
+            let lost = save_until_stored(&parts, save).await;
+            drop(activity);
+            let _ = messages.send(Message::Saved { lost }).await;
+        });
+    }
+
+    fn send(&mut self, chunk: ChunkKey, slots: Vec<u16>) {
+        let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
+        let frame = self.frames.get(&chunk.frame).cloned();
+        let activity = self.parts.lifecycle.activity("requests on their way");
+        self.parts.lifecycle.spawn("send", async move {
+            let answer = send(&parts, frame, chunk, &slots).await;
+            drop(activity);
+            let _ = messages.send(Message::Event(Event::Answered { chunk, slots, answer, roll })).await;
+        });
+    }
+
+    fn lookup(&mut self, chunk: ChunkKey, slots: Vec<u16>) {
+        let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
+        self.parts.lifecycle.spawn("lookup", async move {
+            let key = request_key(&chunk, &slots, parts.provider.batch_max());
+            let found = match tokio::time::timeout(parts.timeout, parts.provider.lookup(&key)).await {
+                Ok(found) => found,
+                Err(_) => Err("lookup-timed-out".to_owned()),
+            };
+            let _ = messages.send(Message::Event(Event::LookedUp { chunk, slots, found, roll })).await;
+        });
+    }
+
+    fn merge_receipts(&mut self) {
+        let now = self.now();
+        self.merge.forget_merged(self.saves.1, &self.parts.lifecycle);
+        if self.claims > 0 || !self.merge.is_due(now.mono) {
+            return;
+        }
+        let (held, others) = self.merge.split(now.mono, |frame| self.lane.holds(frame));
+        for (frame, ends) in held {
+            self.lane.apply(now, Event::Reported { frame, ends });
+        }
+        // What the lane holds is in its next save at the latest.
+        self.merge.held_in(self.saves.0 + 1, self.lane.has_unsaved());
+        if others.is_empty() {
+            return self.merge.stored();
+        }
+        let (parts, messages) = (self.parts.clone(), self.messages.clone());
+        let work = self.merge.store(others, now.wall);
+        let activity = self.parts.lifecycle.activity("receipts being merged");
+        self.parts.lifecycle.spawn("merge", async move {
+            let mut lost = false;
+            loop {
+                match work().await {
+                    Ok(held) => break lost |= !held,
+                    Err(error) => {
+                        tracing::warn!(lane.name = parts.name, error = %error, "receipts could not be merged, trying again");
+                        pause(&parts.lifecycle, Duration::from_millis(500)).await;
+                    }
+                }
+            }
+            drop(activity);
+            let _ = messages.send(Message::Merged { lost }).await;
+        });
+    }
+
+    fn remember(&mut self, id: Id, frame: Arc<Frame>) {
+        if self.frames.insert(id, frame).is_none() {
+            self.recent.push_back(id);
+        }
+        while self.frames.len() > FRAMES_MAX {
+            let Some(oldest) = self.recent.pop_front() else { break };
+            self.frames.remove(&oldest);
+        }
+        if self.recent.len() > FRAMES_MAX * 4 {
+            self.recent.retain(|id| self.frames.contains_key(id));
+        }
+    }
+
+    /// A number nobody can foresee matters little here: jitter only has to differ between instances and moments.
+    fn roll(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(self.parts.clock.monotonic_us()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.seed ^ (self.seed >> 29)
+    }
+}
+
+async fn pause(lifecycle: &Lifecycle, time: Duration) {
+    tokio::select! {
+        () = lifecycle.stopped() => tokio::task::yield_now().await,
+        () = tokio::time::sleep_until(tokio::time::Instant::now() + time) => {}
+    }
+}
+
+/// Reads and unpacks the next frames; one with a changed byte is set aside and the rest goes on.
+async fn claim(
+    parts: &Parts,
+    priority: usize,
+    after: i64,
+    limit: usize,
+    left_overs: Arc<HashSet<Id>>,
+) -> Result<(Vec<(Loaded, Arc<Frame>)>, bool), StoreError> {
+    let mut conn = parts.store.reader().acquire().await?;
+    let stored = rows::open_frames(&mut conn, &parts.name, priority, after, limit).await?;
+    let more = stored.len() == limit;
+    let mut frames = Vec::with_capacity(stored.len());
+    for stored in stored {
+        // Only an earlier owner can have left something of a frame that this one never held.
+        let (retries, doubts) = if left_overs.contains(&stored.id) {
+            rows::left_of(&mut conn, stored.id).await?
+        } else {
+            Default::default()
+        };
+        match open(parts, &stored).await {
+            Ok((frame, side)) => {
+                let loaded = Loaded {
+                    id: stored.id,
+                    seq: stored.seq,
+                    campaign: stored.campaign,
+                    keys: frame.messages().map(|message| message.key()).collect(),
+                    expires: expiries(&frame),
+                    side,
+                    retries,
+                    doubts,
+                };
+                frames.push((loaded, Arc::new(frame)));
+            }
+            Err(what) => set_aside(parts, &stored, &what).await?,
+        }
+    }
+    Ok((frames, more))
+}
+
+/// Checks a stored frame and brings its templates into memory.
+async fn open(parts: &Parts, stored: &StoredFrame) -> Result<(Frame, Side), String> {
+    let frame = Frame::read(&stored.body).map_err(|error| error.to_string())?;
+    let side = Side::read(&stored.side).ok_or("a byte of its states has changed since they were written")?;
+    if frame.count() != stored.count || side.count() != stored.count {
+        return Err(format!("{} messages, {} states, {} counted", frame.count(), side.count(), stored.count));
+    }
+    for template in &frame.templates {
+        let known = parts.templates.version(&template.id, template.version).await;
+        known.map_err(|failure| failure.to_string())?;
+    }
+    Ok((frame, side))
+}
+
+async fn set_aside(parts: &Parts, stored: &StoredFrame, what: &str) -> Result<(), StoreError> {
+    tracing::error!(frame.id = %stored.id, lane.name = parts.name, reason = what,
+        "a stored frame is damaged and set aside, its messages count as unknown");
+    let mut side =
+        Side::read(&stored.side).filter(|side| side.count() == stored.count).unwrap_or_else(|| Side::new(stored.count));
+    for slot in 0..side.count() as u16 {
+        side.advance(slot, crate::side::State::Unknown, "damaged");
+    }
+    let (id, fence, now) = (stored.id, parts.fence, parts.clock.now_ms());
+    parts
+        .store
+        .write(move |conn| {
+            let side = side.clone();
+            Box::pin(async move { rows::quarantine(conn, id, &side, fence, now).await })
+        })
+        .await
+}
+
+fn expiries(frame: &Frame) -> Vec<Millis> {
+    if frame.messages().all(|message| message.expires_at.is_none()) {
+        return Vec::new();
+    }
+    frame.messages().map(|message| message.expires_at.unwrap_or(Millis::MAX)).collect()
+}
+
+/// Who of these may not be sent to now.
+fn ask(parts: &Parts, frame: &Frame, slots: &[u16], priority: usize) -> Vec<(u16, Permit)> {
+    let purpose = Purpose::ALL[priority];
+    let addresses: Vec<Address> =
+        slots.iter().filter_map(|slot| frame.message(*slot)).map(|message| Address::new(message.to)).collect();
+    let permits = parts.consent.decide(parts.clock.now_ms(), purpose, parts.channel, &addresses);
+    let mut denied = Vec::new();
+    for (slot, (address, permit)) in slots.iter().zip(addresses.iter().zip(permits)) {
+        let listed = parts.allow_list.as_ref().is_none_or(|list| list.contains(address.reveal()));
+        let permit = if listed { permit } else { Permit::Suppress("not-on-allow-list") };
+        if permit != Permit::Send {
+            denied.push((*slot, permit));
+        }
+    }
+    denied
+}
+
+async fn read_frame(parts: &Parts, id: Id) -> Result<Arc<Frame>, Failure> {
+    let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
+    let stored = rows::frame(&mut conn, id).await?;
+    let Some((stored, ..)) = stored else { return Err(Failure::bug("a claimed frame is gone")) };
+    Frame::read(&stored.body).map(Arc::new).map_err(Failure::bug)
+}
+
+/// The idempotency key of a request: the chunk's, and for single sends the slot's.
+pub fn request_key(chunk: &ChunkKey, slots: &[u16], batch_max: usize) -> String {
+    let first = if batch_max == 1 { slots.first().copied().unwrap_or(chunk.first) } else { chunk.first };
+    format!("{}-{first}-{}", chunk.frame, chunk.attempt)
+}
+
+async fn send(parts: &Parts, frame: Option<Arc<Frame>>, chunk: ChunkKey, slots: &[u16]) -> Answer {
+    let frame = match frame {
+        Some(frame) => frame,
+        None => match read_frame(parts, chunk.frame).await {
+            Ok(frame) => frame,
+            Err(_) => return Answer::Unsent { code: "frame-unreadable".to_owned() },
+        },
+    };
+    let Some(messages) = render(parts, &frame, chunk.frame, slots) else {
+        return Answer::Unsent { code: "template-unreadable".to_owned() };
+    };
+    let key = request_key(&chunk, slots, parts.provider.batch_max());
+    let request = Request { key, messages, timeout: parts.timeout };
+    // The adapter keeps the time itself; this is the last word for one that hangs.
+    match tokio::time::timeout(parts.timeout + Duration::from_secs(1), parts.provider.send(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Answer::Unknown { code: "timed-out".to_owned() },
+    }
+}
+
+/// Renders the slots' messages; the same bytes each time.
+fn render(parts: &Parts, frame: &Frame, id: Id, slots: &[u16]) -> Option<Vec<Outgoing>> {
+    let templates: Option<Vec<_>> = frame.templates.iter().map(|t| parts.templates.cached(&t.id, t.version)).collect();
+    let templates = templates?;
+    slots
+        .iter()
+        .map(|slot| {
+            let message = frame.message(*slot)?;
+            let template = templates.get(usize::from(message.template))?;
+            Some(Outgoing {
+                id: MessageId { frame: id, slot: *slot },
+                to: Address::new(message.to),
+                subject: template.subject(&message.values),
+                text: template.body(&message.values),
+            })
+        })
+        .collect()
+}
+
+/// Stores a save, however long the database takes; answers whether another owner has the lane.
+async fn save_until_stored(parts: &Parts, save: Save) -> bool {
+    let save = Arc::new(save);
+    let adapter = i64::from(parts.provider.version());
+    loop {
+        let (job, name, fence, clock) = (save.clone(), parts.name.clone(), parts.fence, parts.clock.clone());
+        let stored = parts.store.write(move |conn| {
+            let (job, name, now) = (job.clone(), name.clone(), clock.now_ms());
+            Box::pin(async move {
+                if !rows::hold_fence(conn, &name, fence).await? {
+                    return Ok(false);
+                }
+                rows::store_save(conn, &name, fence, adapter, &job, now).await?;
+                Ok(true)
+            })
+        });
+        match stored.await {
+            Ok(held) => return !held,
+            Err(error) => {
+                tracing::warn!(lane.name = parts.name, error = %error, "outcomes could not be stored, trying again");
+                tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// Cancels the campaign's frames that the lane does not hold, a few a commit.
+async fn cancel_rest(parts: &Parts, campaign: Id, held: HashSet<Id>) -> Result<(), Failure> {
+    let held = Arc::new(held);
+    let mut after = 0i64;
+    loop {
+        let (held, name, fence, now) = (held.clone(), parts.name.clone(), parts.fence, parts.clock.now_ms());
+        let next = parts.store.write(move |conn| {
+            let (held, name) = (held.clone(), name.clone());
+            Box::pin(async move { rows::cancel_some(conn, &name, campaign, after, &held, fence, now).await })
+        });
+        match next.await? {
+            Some(seq) => after = seq,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Frames that an earlier owner left something of.
+pub async fn left_overs(store: &Store) -> Result<HashSet<Id>, StoreError> {
+    let mut conn = store.reader().acquire().await?;
+    Ok(rows::left_overs(&mut conn).await?.into_iter().collect())
+}

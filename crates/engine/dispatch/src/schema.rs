@@ -1,0 +1,70 @@
+//! The engine's tables. One text for both engines; `{blob}` is bytes.
+
+use naru_store::migrate::Migration;
+
+/// Forward-only steps.
+pub const SCHEMA: &[Migration] = &[Migration { version: 1, name: "the engine's tables", oldest: "0.1", sql: FIRST }];
+
+const FIRST: &str = "
+-- A template never changes; a new text is a new version.
+CREATE TABLE dispatch_template (
+    id TEXT NOT NULL, version BIGINT NOT NULL, text TEXT NOT NULL,
+    pushed_at BIGINT NOT NULL, pushed_by TEXT NOT NULL, PRIMARY KEY (id, version));
+
+-- state: loading, running, paused, cancelled. kept: counts of frames that retention removed.
+CREATE TABLE dispatch_campaign (
+    id {blob} NOT NULL PRIMARY KEY, name TEXT NOT NULL, template TEXT NOT NULL, version BIGINT NOT NULL,
+    lane TEXT NOT NULL, purpose TEXT NOT NULL, state TEXT NOT NULL, source TEXT NOT NULL,
+    created_at BIGINT NOT NULL, created_by TEXT NOT NULL, started_at BIGINT, kept TEXT NOT NULL);
+CREATE INDEX dispatch_campaign_created ON dispatch_campaign (created_at);
+
+-- state: running, complete. lines: how far the file is durable, refused lines included.
+CREATE TABLE dispatch_import (
+    key {blob} NOT NULL PRIMARY KEY, campaign {blob} NOT NULL, state TEXT NOT NULL, holder {blob} NOT NULL,
+    expires_at BIGINT NOT NULL, lines BIGINT NOT NULL, accepted BIGINT NOT NULL, refused BIGINT NOT NULL,
+    started_at BIGINT NOT NULL, ended_at BIGINT);
+CREATE INDEX dispatch_import_campaign ON dispatch_import (campaign);
+
+-- Unit of order, lease and fence.
+CREATE TABLE dispatch_shard (
+    lane TEXT NOT NULL, shard BIGINT NOT NULL, seq BIGINT NOT NULL, fence BIGINT NOT NULL, holder TEXT NOT NULL,
+    expires_at BIGINT NOT NULL, day BIGINT NOT NULL, day_used BIGINT NOT NULL, marked_at BIGINT NOT NULL,
+    paused BIGINT NOT NULL, PRIMARY KEY (lane, shard));
+
+CREATE TABLE dispatch_frame (
+    id {blob} NOT NULL PRIMARY KEY, campaign {blob}, count BIGINT NOT NULL, accepted_at BIGINT NOT NULL,
+    body {blob} NOT NULL);
+
+-- open: 1 has pending, 0 has none, 2 set aside because a byte of it changed.
+CREATE TABLE dispatch_side (
+    frame {blob} NOT NULL PRIMARY KEY, lane TEXT NOT NULL, shard BIGINT NOT NULL, priority BIGINT NOT NULL,
+    seq BIGINT NOT NULL, campaign {blob}, open BIGINT NOT NULL, states {blob} NOT NULL, codes TEXT NOT NULL,
+    checksum BIGINT NOT NULL, pending BIGINT NOT NULL, unknown BIGINT NOT NULL, sent BIGINT NOT NULL,
+    failed BIGINT NOT NULL, expired BIGINT NOT NULL, suppressed BIGINT NOT NULL, cancelled BIGINT NOT NULL,
+    delivered BIGINT NOT NULL, fence BIGINT NOT NULL, changed_at BIGINT NOT NULL);
+CREATE INDEX dispatch_side_open ON dispatch_side (lane, shard, priority, seq) WHERE open = 1;
+CREATE INDEX dispatch_side_campaign ON dispatch_side (campaign) WHERE campaign IS NOT NULL;
+CREATE INDEX dispatch_side_ended ON dispatch_side (changed_at) WHERE open = 0;
+
+-- Started and not ended.
+CREATE TABLE dispatch_chunk (
+    frame {blob} NOT NULL, first BIGINT NOT NULL, attempt BIGINT NOT NULL, slots {blob} NOT NULL,
+    tries BIGINT NOT NULL, adapter BIGINT NOT NULL, started_at BIGINT NOT NULL, deadline BIGINT NOT NULL,
+    PRIMARY KEY (frame, first, attempt));
+
+CREATE TABLE dispatch_retry (
+    frame {blob} NOT NULL, first BIGINT NOT NULL, slots {blob} NOT NULL, due_at BIGINT NOT NULL,
+    attempt BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (frame, first));
+
+-- Two bytes a message: where an address may be.
+CREATE TABLE dispatch_find (frame {blob} NOT NULL PRIMARY KEY, prints {blob} NOT NULL);
+
+-- Receipts that are stored and not merged yet.
+CREATE TABLE dispatch_receipt (
+    id {blob} NOT NULL PRIMARY KEY, lane TEXT NOT NULL, received_at BIGINT NOT NULL, body {blob} NOT NULL);
+
+-- The days that have a table of idempotency keys.
+CREATE TABLE dispatch_key_day (day BIGINT NOT NULL PRIMARY KEY);
+
+CREATE TABLE dispatch_secret (name TEXT NOT NULL PRIMARY KEY, value {blob} NOT NULL);
+";

@@ -1,0 +1,160 @@
+//! Templates in the store: versions that never change, and a cache of those in use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use naru_core::clock::Millis;
+use naru_core::failure::Failure;
+use naru_store::Store;
+use naru_store::error::StoreError;
+use serde::Serialize;
+use sqlx::Row;
+
+use crate::template::{Template, TemplateText};
+
+/// Templates in memory at most; a shop has hundreds, each a few kilobytes.
+const CACHED_MAX: usize = 10_000;
+
+/// Reads and writes templates.
+#[derive(Clone)]
+pub struct Templates {
+    store: Store,
+    cache: Arc<RwLock<Cache>>,
+}
+
+type Cache = HashMap<(String, u32), Arc<Template>>;
+
+/// A line of a list of templates.
+#[derive(Clone, Debug, Serialize)]
+pub struct TemplateRow {
+    /// The newest text.
+    pub text: TemplateText,
+    /// Its version.
+    pub version: u32,
+    /// When it was pushed.
+    pub pushed_at: Millis,
+    /// By whom.
+    pub pushed_by: String,
+}
+
+impl Templates {
+    /// Templates of `store`.
+    pub fn new(store: Store) -> Templates {
+        Templates { store, cache: Arc::default() }
+    }
+
+    /// Stores `text` as a new version where it differs from the newest; answers the version and whether it is new.
+    pub async fn push(&self, text: TemplateText, by: &str, now: Millis) -> Result<(u32, bool), Failure> {
+        // Checked before anything is stored; the number does not matter for that.
+        Template::new(text.clone(), 1)?;
+        let json = serde_json::to_string(&text).map_err(Failure::bug)?;
+        let by = by.to_owned();
+        let stored = self.store.write(move |conn| {
+            let (text, json, by) = (text.clone(), json.clone(), by.clone());
+            Box::pin(async move {
+                let newest = sqlx::query(NEWEST).bind(text.id.as_str()).fetch_optional(&mut *conn).await?;
+                let (version, known): (i64, String) = match newest {
+                    Some(row) => (row.try_get(0)?, row.try_get(1)?),
+                    None => (0, String::new()),
+                };
+                if known == json {
+                    return Ok((version as u32, false));
+                }
+                sqlx::query(
+                    "INSERT INTO dispatch_template (id, version, text, pushed_at, pushed_by)
+                     VALUES ($1, $2, $3, $4, $5)",
+                )
+                .bind(text.id.as_str())
+                .bind(version + 1)
+                .bind(json)
+                .bind(now)
+                .bind(by)
+                .execute(&mut *conn)
+                .await?;
+                Ok((version as u32 + 1, true))
+            })
+        });
+        Ok(stored.await?)
+    }
+
+    /// The newest version of `id`.
+    pub async fn newest(&self, id: &str) -> Result<Arc<Template>, Failure> {
+        let row = sqlx::query(NEWEST).bind(id).fetch_optional(self.store.reader()).await.map_err(StoreError::from)?;
+        let Some(row) = row else { return Err(self.unknown(id).await) };
+        let (version, json): (i64, String) =
+            (row.try_get(0).map_err(StoreError::from)?, row.try_get(1).map_err(StoreError::from)?);
+        self.keep(version as u32, &json)
+    }
+
+    /// A version that something stored refers to.
+    pub async fn version(&self, id: &str, version: u32) -> Result<Arc<Template>, Failure> {
+        if let Some(template) = self.cached(id, version) {
+            return Ok(template);
+        }
+        let json: Option<String> =
+            sqlx::query_scalar("SELECT text FROM dispatch_template WHERE id = $1 AND version = $2")
+                .bind(id)
+                .bind(i64::from(version))
+                .fetch_optional(self.store.reader())
+                .await
+                .map_err(StoreError::from)?;
+        match json {
+            Some(json) => self.keep(version, &json),
+            None => Err(Failure::not_found("template-version-unknown").arg("template", id).arg("version", version)),
+        }
+    }
+
+    /// A version that was read before.
+    pub fn cached(&self, id: &str, version: u32) -> Option<Arc<Template>> {
+        let cache = self.cache.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        cache.get(&(id.to_owned(), version)).cloned()
+    }
+
+    /// The newest version of every template, by id.
+    pub async fn list(&self) -> Result<Vec<TemplateRow>, Failure> {
+        let rows = sqlx::query(
+            "SELECT t.version, t.text, t.pushed_at, t.pushed_by FROM dispatch_template t
+             WHERE t.version = (SELECT MAX(n.version) FROM dispatch_template n WHERE n.id = t.id) ORDER BY t.id LIMIT $1",
+        )
+        .bind(CACHED_MAX as i64)
+        .fetch_all(self.store.reader())
+        .await
+        .map_err(StoreError::from)?;
+        let row = |row: &sqlx::any::AnyRow| -> Result<TemplateRow, Failure> {
+            let json: String = row.try_get(1).map_err(StoreError::from)?;
+            Ok(TemplateRow {
+                text: serde_json::from_str(&json).map_err(Failure::bug)?,
+                version: row.try_get::<i64, _>(0).map_err(StoreError::from)? as u32,
+                pushed_at: row.try_get(2).map_err(StoreError::from)?,
+                pushed_by: row.try_get(3).map_err(StoreError::from)?,
+            })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    fn keep(&self, version: u32, json: &str) -> Result<Arc<Template>, Failure> {
+        let text: TemplateText = serde_json::from_str(json).map_err(Failure::bug)?;
+        let key = (text.id.clone(), version);
+        let mut cache = self.cache.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = cache.get(&key) {
+            return Ok(known.clone());
+        }
+        if cache.len() >= CACHED_MAX {
+            cache.clear();
+        }
+        let template = Arc::new(Template::new(text, version)?);
+        cache.insert(key, template.clone());
+        Ok(template)
+    }
+
+    async fn unknown(&self, id: &str) -> Failure {
+        let names: Vec<String> = match self.list().await {
+            Ok(rows) => rows.into_iter().map(|row| row.text.id).take(20).collect(),
+            Err(failure) => return failure,
+        };
+        let known = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+        Failure::not_found("template-unknown").arg("template", id).arg("known", known)
+    }
+}
+
+const NEWEST: &str = "SELECT version, text FROM dispatch_template WHERE id = $1 ORDER BY version DESC LIMIT 1";

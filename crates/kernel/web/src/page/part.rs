@@ -1,0 +1,158 @@
+//! Small parts that pages are put together from.
+
+use maud::{Render, html};
+
+use super::Markup;
+
+/// What a colour means. The stylesheet holds one for each, in light and in dark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Not begun yet.
+    Idle,
+    /// On its way.
+    Going,
+    /// Done as it should be.
+    Good,
+    /// Wants a look.
+    Warn,
+    /// Went wrong.
+    Bad,
+    /// Kept back on purpose.
+    Held,
+    /// Ended by a person.
+    Ended,
+    /// Nobody knows.
+    Doubt,
+}
+
+impl Tone {
+    /// Its class in the stylesheet.
+    pub fn class(self) -> &'static str {
+        match self {
+            Tone::Idle => "tone-idle",
+            Tone::Going => "tone-going",
+            Tone::Good => "tone-good",
+            Tone::Warn => "tone-warn",
+            Tone::Bad => "tone-bad",
+            Tone::Held => "tone-held",
+            Tone::Ended => "tone-ended",
+            Tone::Doubt => "tone-doubt",
+        }
+    }
+}
+
+/// The heading of a page, with what can be done there beside it.
+pub fn heading(title: &str, actions: Markup) -> Markup {
+    html! {
+        header.heading {
+            h1 { (title) }
+            @if !actions.0.is_empty() { div.actions { (actions) } }
+        }
+    }
+}
+
+/// A part of a page with a heading of its own.
+pub fn section(title: &str, body: Markup) -> Markup {
+    html! { section.card { h2 { (title) } (body) } }
+}
+
+/// A word that says a state.
+pub fn badge(tone: Tone, text: &str) -> Markup {
+    html! { span.badge class=(tone.class()) { (text) } }
+}
+
+/// A dot of the tone's colour, beside words that say the same.
+pub fn dot(tone: Tone) -> Markup {
+    html! { i.dot class=(tone.class()) aria-hidden="true" {} }
+}
+
+/// A sentence that wants attention.
+pub fn notice(tone: Tone, text: &str) -> Markup {
+    html! { p.notice class=(tone.class()) role="alert" { (prose(text)) } }
+}
+
+/// Names and values.
+pub fn fields(rows: &[(String, Markup)]) -> Markup {
+    html! { dl.fields { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } } }
+}
+
+/// Says that there is nothing, and what to do next.
+pub fn empty(what: &str, next: &str) -> Markup {
+    html! { div.empty { p.empty-what { (what) } p { (prose(next)) } } }
+}
+
+/// A button that does something by itself; works with scripts off.
+pub fn button(action: &str, text: &str, look: Look) -> Markup {
+    let class = match look {
+        Look::Plain => "button",
+        Look::Primary => "button primary",
+        Look::Danger => "button danger",
+    };
+    html! { form method="post" action=(action) { button class=(class) type="submit" { (text) } } }
+}
+
+/// How a button looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// One of several.
+    Plain,
+    /// The one that is usually meant.
+    Primary,
+    /// Not to be undone.
+    Danger,
+}
+
+/// A sentence with what stands between backticks set as code.
+pub fn prose(text: &str) -> impl Render {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // An odd number of backticks is no code but a sentence with one in it.
+    let paired = pieces.len() % 2 == 1;
+    html! {
+        @if paired {
+            @for (at, piece) in pieces.iter().enumerate() {
+                @if at % 2 == 1 { code { (piece) } } @else { (piece) }
+            }
+        } @else { (text) }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use naru_core::clock::Millis;
+    use naru_core::text::{Lang, Texts};
+
+    use super::super::Reader;
+    use super::*;
+
+    pub(crate) fn reader(lang: Lang, now: Millis) -> Reader {
+        let texts = Texts::new(&[naru_core::TEXTS, crate::TEXTS]).expect("the catalogs are sound");
+        Reader { texts: Arc::new(texts), lang, now }
+    }
+
+    #[test]
+    fn backticks_become_code_and_nothing_becomes_html() {
+        let check = |text: &str, expect: &str| assert_eq!(prose(text).render().0, expect);
+        check("run `naru doctor` now", "run <code>naru doctor</code> now");
+        check("a ` alone", "a ` alone");
+        check("<b>`<i>`", "&lt;b&gt;<code>&lt;i&gt;</code>");
+    }
+
+    #[test]
+    fn what_is_shown_again_cannot_become_html() {
+        let evil = "\"><script>alert(1)</script>";
+        let rows = [(evil.to_owned(), html! { (evil) })];
+        for shown in [
+            heading(evil, html! {}),
+            section(evil, html! {}),
+            badge(Tone::Bad, evil),
+            notice(Tone::Bad, evil),
+            fields(&rows),
+            empty(evil, evil),
+            button(evil, evil, Look::Plain),
+        ] {
+            assert!(!shown.0.contains("<script>") && !shown.0.contains("=\"\">"), "{}", shown.0);
+        }
+    }
+}

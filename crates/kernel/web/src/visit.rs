@@ -1,0 +1,191 @@
+//! One request, as a handler wants to know it: who asks, in which language, and whether a person looks at the answer.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::HeaderMap;
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
+use http::request::Parts;
+use naru_core::failure::{Failure, Kind};
+use naru_core::text::Lang;
+
+use crate::failed::Failed;
+use crate::front::Door;
+use crate::page::Reader;
+use crate::page::layout::{self, Entry, Frame};
+use crate::record::Origin;
+use crate::role::{Actor, Role};
+use crate::session::{self, Session};
+use crate::state::Web;
+use crate::{cookie, page};
+
+/// A request behind the front. Extracted by handlers of any state.
+#[derive(Clone)]
+pub struct Visit {
+    /// For whom the answer is drawn.
+    pub reader: Reader,
+    /// Path and query, as asked for.
+    pub path: String,
+    /// Whether a browser waits for a page, rather than a program for JSON.
+    pub wants_html: bool,
+    pub(crate) web: Web,
+    pub(crate) https: bool,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) origin: Origin,
+    pub(crate) session: Option<Session>,
+    pub(crate) session_cookie: Option<String>,
+    actor: Result<Actor, Failure>,
+}
+
+/// Whoever is signed in. A handler that takes it answers nobody else: a person is led to the sign-in page, a program
+/// gets 401.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn(pub Actor);
+
+impl Visit {
+    /// The front of the house.
+    pub fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// Who asks; the failure says why it is nobody.
+    pub fn actor(&self) -> Result<&Actor, &Failure> {
+        self.actor.as_ref()
+    }
+
+    /// Refuses unless whoever asks has at least `role`; the failure names the role that is missing.
+    pub fn must(&self, role: Role) -> Result<&Actor, Failure> {
+        let actor = self.actor.as_ref().map_err(Failure::clone)?;
+        actor.must(role)?;
+        Ok(actor)
+    }
+
+    /// A whole page around `body`, with the menu as far as the person's role reaches.
+    pub fn page(&self, title: &str, body: page::Markup) -> page::Markup {
+        let menu = self.menu();
+        let actor = self.actor.as_ref().ok();
+        layout::page(&self.reader, &Frame { title, menu: &menu, actor }, body)
+    }
+
+    fn menu(&self) -> Vec<Entry> {
+        let Ok(actor) = &self.actor else { return Vec::new() };
+        let path = self.path.split('?').next().unwrap_or_default();
+        let items = self.web.menu().iter().filter(|item| actor.role >= item.role);
+        // The longest entry that the path begins with is the one we are at: `/campaigns` and not `/`.
+        let at = items.clone().map(|item| item.href).filter(|href| is_below(path, href)).max_by_key(|href| href.len());
+        items
+            .map(|item| Entry {
+                href: item.href.to_owned(),
+                text: self.reader.say(item.text, &[]),
+                active: at == Some(item.href),
+            })
+            .collect()
+    }
+
+    /// Finds out about a request.
+    pub(crate) async fn of(web: &Web, door: Door, parts: &Parts) -> Visit {
+        let headers = &parts.headers;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let lang = cookie::lang(headers).unwrap_or_else(|| Lang::guess(text(headers, &ACCEPT_LANGUAGE)));
+        let mut visit = Visit {
+            reader: Reader { texts: web.texts().clone(), lang, now: web.now() },
+            path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            wants_html: text(headers, &ACCEPT).contains("text/html"),
+            web: web.clone(),
+            // Whoever lies in this header only makes their own cookie stricter.
+            https: headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https"),
+            peer,
+            origin: Origin::new(peer, text(headers, &USER_AGENT)),
+            session: None,
+            session_cookie: cookie::session(headers).map(str::to_owned),
+            actor: Err(Failure::new(Kind::Unauthorized, "sign-in-needed")),
+        };
+        visit.identify(door, headers).await;
+        visit
+    }
+
+    async fn identify(&mut self, door: Door, headers: &HeaderMap) {
+        if door == Door::Local {
+            self.actor = Ok(Actor::local());
+        } else if let Some(bearer) = bearer(headers) {
+            self.actor = self.web.authenticate(bearer).await;
+        } else if let Some(cookie) = &self.session_cookie {
+            match session::find(self.web.store(), self.reader.now, cookie).await {
+                Ok(session) => {
+                    if let Err(failure) = session.note_use(self.web.store(), self.reader.now).await {
+                        tracing::warn!(error = %failure, "the use of a session was not noted, it may end early");
+                    }
+                    self.actor = Ok(session.actor.clone());
+                    self.session = Some(session);
+                }
+                Err(failure) => self.actor = Err(failure),
+            }
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visit, Failed> {
+        let visit = parts.extensions.get::<Visit>().cloned();
+        visit.ok_or_else(|| Failed(Failure::bug("a handler stands outside `Web::front`")))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<SignedIn, Failed> {
+        let visit = Visit::from_request_parts(parts, state).await?;
+        Ok(SignedIn(visit.actor?))
+    }
+}
+
+/// What a reader of a live stream has seen last, by the id of the patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume(pub Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Resume {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Resume, Infallible> {
+        // A browser sends the header when it reconnects by itself; the page's script asks with `after`.
+        let header = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let query = parts.uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("after=")));
+        Ok(Resume(header.or(query).and_then(|id| id.parse().ok())))
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, &AUTHORIZATION).split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn is_below(path: &str, href: &str) -> bool {
+    path.strip_prefix(href.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_below_its_menu_entry() {
+        for (path, href, expect) in [
+            ("/campaigns", "/campaigns", true),
+            ("/campaigns/1", "/campaigns", true),
+            ("/campaigns-old", "/campaigns", false),
+            ("/campaigns", "/", true),
+            ("/", "/", true),
+            ("/", "/campaigns", false),
+        ] {
+            assert_eq!(is_below(path, href), expect, "{path} below {href}");
+        }
+    }
+}

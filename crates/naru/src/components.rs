@@ -1,0 +1,61 @@
+//! The list of rooms. Adding or removing one is its word here, its folder, and its line in `Cargo.toml`.
+
+use std::path::PathBuf;
+
+use naru_component::Component;
+use naru_component::ctx::Ctx;
+use naru_core::failure::Failure;
+use naru_dispatch::config::DispatchConfig;
+use naru_store::open::StoreConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::config::WebConfig;
+use crate::{engines, kernel};
+
+// A room is a crate that is known here by one word, which is also its section of the configuration.
+components! {}
+
+/// Makes the configuration's type and the list of components out of the names of rooms.
+macro_rules! components {
+    ($($room:ident),* $(,)?) => {
+        /// All of `naru.toml`.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Config {
+            /// Where naru keeps its files; relative to the folder of `naru.toml`.
+            pub data_dir: PathBuf,
+            /// `[store]`.
+            pub store: StoreConfig,
+            /// `[web]`.
+            pub web: WebConfig,
+            /// `[dispatch]`.
+            pub dispatch: DispatchConfig,
+            $(
+                #[doc = concat!("`[", stringify!($room), "]`.")]
+                pub $room: ::$room::Config,
+            )*
+        }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config {
+                    data_dir: PathBuf::from("./naru-data"),
+                    store: StoreConfig::default(),
+                    web: WebConfig::default(),
+                    dispatch: DispatchConfig::default(),
+                    $($room: ::$room::Config::default(),)*
+                }
+            }
+        }
+
+        /// Builds every component: the kernel's own, the rooms, and last the engines, which take what rooms offer.
+        pub fn build(config: Config, ctx: &Ctx) -> Result<Vec<Component>, Failure> {
+            // No `..`: a section that nobody takes does not compile.
+            let Config { data_dir: _, store: _, web: _, dispatch, $($room),* } = config;
+            let mut components = vec![kernel::component(), $(::$room::component($room, ctx)),*];
+            components.extend(engines::components(dispatch, ctx)?);
+            Ok(components)
+        }
+    };
+}
+use components;

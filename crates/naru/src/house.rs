@@ -1,0 +1,161 @@
+//! The house: every component with the store below it, opened to own the data or to look at it beside its owner.
+//!
+//! It is built twice. First on paper, over an empty database that nobody can write, to learn words, tables and
+//! sentences: help and parsing need no configuration. Then on the real store. So building a component does no work:
+//! what it does begins in its words, routes and jobs.
+
+use std::fs::DirBuilder;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use naru_component::ctx::{Ctx, Parts};
+use naru_component::word::Word;
+use naru_component::{Check, Component};
+use naru_core::clock::SystemClock;
+use naru_core::failure::Failure;
+use naru_core::lifecycle::Lifecycle;
+use naru_core::metric::Metrics;
+use naru_core::text::Texts;
+use naru_store::Store;
+use naru_store::error::StoreError;
+use naru_store::lock::DataLock;
+use naru_store::migrate::Schema;
+use naru_store::open::{Access, StoreConfig};
+
+use crate::components::{self, Config};
+use crate::config::Loaded;
+
+/// What all components say of themselves, without a store or a configuration of their own.
+pub struct Catalogue {
+    /// Every word, in the order of components.
+    pub words: Vec<Word>,
+    /// Every component's tables.
+    pub schemas: Vec<Schema>,
+    /// Every sentence.
+    pub texts: Arc<Texts>,
+}
+
+impl Catalogue {
+    /// Asks every component.
+    pub async fn read() -> Result<Catalogue, Failure> {
+        let components = on_paper(Config::default(), Path::new(".")).await?;
+        let mut catalogs = vec![naru_core::TEXTS, naru_store::TEXTS, naru_web::TEXTS, naru_sandbox::TEXTS];
+        catalogs.extend(components.iter().map(|component| component.texts));
+        Ok(Catalogue {
+            words: components.iter().flat_map(|component| component.words.clone()).collect(),
+            schemas: components.iter().map(|component| (component.name, component.schema)).chain([PEOPLE]).collect(),
+            texts: Arc::new(Texts::new(&catalogs).map_err(Failure::bug)?),
+        })
+    }
+}
+
+/// The tables of people, sessions and tokens, which belong to no component.
+const PEOPLE: Schema = (naru_web::schema::NAME, naru_web::schema::SCHEMA);
+
+/// Builds every component of `config` without opening its store: checks what only a component can check.
+pub async fn on_paper(config: Config, folder: &Path) -> Result<Vec<Component>, Failure> {
+    // SQLite reads the null device as an empty database. Whoever builds a component on it can read and store nothing.
+    let empty = StoreConfig { url: "sqlite:/dev/null".to_owned() };
+    let lifecycle = Lifecycle::default();
+    let store = Store::open(&empty, folder, Access::Read, &lifecycle).await?;
+    components::build(config, &context(store, lifecycle, folder, folder))
+}
+
+/// Everything of one process that works on the data.
+pub struct House {
+    /// What components share.
+    pub ctx: Ctx,
+    /// The components; their checks stand in [`Checks`].
+    pub components: Vec<Component>,
+    /// Every sentence.
+    pub texts: Arc<Texts>,
+    // Last, so that the data is let go after all else.
+    _lock: Option<DataLock>,
+}
+
+/// What `doctor` looks at: offered to its word.
+pub struct Checks(pub Vec<Check>);
+
+/// Where this naru is reached by a browser of the same machine: offered to words that hand out links.
+pub struct Address(pub String);
+
+/// How long work that has begun may take to end when a verb that ran in this process is done.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+
+impl House {
+    /// Opens the data as its one owner and brings its tables up to date.
+    pub async fn own(loaded: &Loaded, catalogue: &Catalogue) -> Result<House, Failure> {
+        make_private(&loaded.data_dir)?;
+        let lock = DataLock::take(&loaded.data_dir)?;
+        let lifecycle = Lifecycle::default();
+        let store = Store::open(&loaded.config.store, &loaded.data_dir, Access::Write, &lifecycle).await?;
+        store.migrate(&catalogue.schemas, SystemClock::shared().now_ms()).await?;
+        House::build(loaded, catalogue, store, lifecycle, Some(lock))
+    }
+
+    /// Opens the data for reading, beside whoever owns it; where nothing was ever stored it is made first.
+    pub async fn visit(loaded: &Loaded, catalogue: &Catalogue) -> Result<House, Failure> {
+        if loaded.config.store.file(&loaded.data_dir).is_some_and(|file| !file.exists()) {
+            House::own(loaded, catalogue).await?.close().await;
+        }
+        let lifecycle = Lifecycle::default();
+        let store = Store::open(&loaded.config.store, &loaded.data_dir, Access::Read, &lifecycle).await?;
+        House::build(loaded, catalogue, store, lifecycle, None)
+    }
+
+    fn build(
+        loaded: &Loaded,
+        catalogue: &Catalogue,
+        store: Store,
+        lifecycle: Lifecycle,
+        lock: Option<DataLock>,
+    ) -> Result<House, Failure> {
+        let ctx = context(store, lifecycle, &loaded.data_dir, &loaded.folder);
+        let mut components = components::build(loaded.config.clone(), &ctx)?;
+        let checks = components.iter_mut().flat_map(|component| component.checks.drain(..)).collect();
+        ctx.offer(Arc::new(Checks(checks)));
+        ctx.offer(Arc::new(Address(url(loaded.config.web.listen))));
+        ctx.set_texts(catalogue.texts.clone());
+        Ok(House { ctx, components, texts: catalogue.texts.clone(), _lock: lock })
+    }
+
+    /// Every word, in the order of components.
+    pub fn words(&self) -> impl Iterator<Item = &Word> {
+        self.components.iter().flat_map(|component| &component.words)
+    }
+
+    /// Lets work that has begun end, then closes the database and lets the data go.
+    pub async fn close(self) {
+        self.ctx.lifecycle().stop();
+        self.ctx.lifecycle().drained(CLOSE_MAX).await;
+        self.ctx.store().close().await;
+    }
+}
+
+/// The URL of an address; one that listens everywhere is reached here too.
+pub fn url(mut listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{listen}")
+}
+
+fn context(store: Store, lifecycle: Lifecycle, data_dir: &Path, config_dir: &Path) -> Ctx {
+    Ctx::new(Parts {
+        store,
+        clock: SystemClock::shared(),
+        lifecycle,
+        metrics: Metrics::default(),
+        data_dir: data_dir.to_owned(),
+        config_dir: config_dir.to_owned(),
+    })
+}
+
+/// Makes the folder of the data, which holds everybody's phone number, for its owner alone.
+fn make_private(folder: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| StoreError::Folder { path: PathBuf::from(folder), source: Arc::new(source) }.into())
+}

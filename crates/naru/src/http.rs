@@ -1,0 +1,44 @@
+//! The house over HTTP, the same at both doors: the network and the socket in the data folder.
+//!
+//! From the outside in: a trace id and a count for each request ([`trace`]); the front of `naru-web`, which finds out
+//! who asks; then the rooms' own routes, every word as `POST /v1/WORD[/VERB]` ([`words`]), their description
+//! ([`openapi`]) and what machines look at ([`probe`]).
+
+pub mod listen;
+
+mod openapi;
+mod probe;
+mod trace;
+mod upload;
+mod words;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use naru_web::front::Door;
+use naru_web::state::{MenuItem, Parts, Web};
+
+use crate::house::House;
+
+pub use upload::empty_spool;
+
+/// The front of a house that is open for writing.
+pub fn front(house: &House) -> Web {
+    let parts = house.ctx.parts();
+    let menu = house.components.iter().flat_map(|component| component.menu);
+    Web::new(Parts {
+        store: parts.store.clone(),
+        clock: parts.clock.clone(),
+        lifecycle: parts.lifecycle.clone(),
+        texts: house.texts.clone(),
+        menu: menu.map(|entry| MenuItem { text: entry.text, href: entry.href, role: entry.role }).collect(),
+    })
+}
+
+/// Everything that is served at `door`.
+pub fn router(house: &House, web: &Web, door: Door) -> Router {
+    let ctx = &house.ctx;
+    let own = words::routes(house, door).merge(openapi::routes(house)).merge(probe::routes(ctx));
+    let rooms = house.components.iter().map(|component| component.routes.clone().with_state(ctx.clone()));
+    let rooms = rooms.fold(own, Router::merge);
+    web.front(door, rooms).layer(from_fn_with_state(trace::Traced::new(ctx), trace::trace))
+}

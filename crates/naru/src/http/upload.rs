@@ -1,0 +1,109 @@
+//! Files that come along with a word: opened where they are, or spooled when their bytes come over the network.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::body::Body;
+use futures_util::TryStreamExt;
+use naru_core::failure::{Failure, Kind};
+use tempfile::TempPath;
+use tokio::fs::File;
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+/// The largest file that is taken over the network: a day of 13 million rows of some 150 bytes.
+pub const SPOOL_BYTES_MAX: u64 = 2 << 30;
+/// Between two pieces of a file; whoever pauses longer has gone.
+const PIECE_MAX: Duration = Duration::from_secs(60);
+/// Pieces come in some kilobytes each; the disk is asked less often.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A file that came along. What was spooled is removed when the value is dropped.
+pub struct Upload {
+    /// Where it is to be read.
+    pub path: PathBuf,
+    _spooled: Option<TempPath>,
+}
+
+/// A file of the same machine, which this process may read or not.
+pub async fn nearby(path: &str) -> Result<Upload, Failure> {
+    match File::open(path).await {
+        Ok(_) => Ok(Upload { path: path.into(), _spooled: None }),
+        Err(e) => Err(Failure::refused("upload-unreadable").arg("path", path).cause(&e)),
+    }
+}
+
+/// Writes `body` into the spool folder of `data_dir`.
+pub async fn spool(data_dir: &Path, body: Body) -> Result<Upload, Failure> {
+    let unwritten = |e: std::io::Error| Failure::unavailable("upload-unwritten").cause(&e);
+    let folder = spool_folder(data_dir);
+    tokio::fs::create_dir_all(&folder).await.map_err(unwritten)?;
+    let (file, path) = tempfile::NamedTempFile::new_in(&folder).map_err(unwritten)?.into_parts();
+    let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
+    let mut pieces = body.into_data_stream();
+    let mut bytes = 0;
+    while let Some(piece) = piece(&mut pieces).await? {
+        bytes += piece.len() as u64;
+        if bytes > SPOOL_BYTES_MAX {
+            return Err(Failure::new(Kind::TooLarge, "upload-too-large").arg("gib", SPOOL_BYTES_MAX >> 30));
+        }
+        file.write_all(&piece).await.map_err(unwritten)?;
+    }
+    file.flush().await.map_err(unwritten)?;
+    Ok(Upload { path: path.to_path_buf(), _spooled: Some(path) })
+}
+
+/// Removes what a crash left in the spool folder. The caller owns the data.
+pub fn empty_spool(data_dir: &Path) {
+    match std::fs::remove_dir_all(spool_folder(data_dir)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "files left in the spool folder could not be removed");
+        }
+        _ => {}
+    }
+}
+
+fn spool_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("spool")
+}
+
+async fn piece(pieces: &mut axum::body::BodyDataStream) -> Result<Option<axum::body::Bytes>, Failure> {
+    match tokio::time::timeout(PIECE_MAX, pieces.try_next()).await {
+        Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(e)) => Err(Failure::refused("upload-broken").cause(&e)),
+        Err(_) => Err(Failure::refused("upload-broken").cause_text(format!("nothing came for {PIECE_MAX:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_spooled_file_goes_with_its_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let upload = spool(dir.path(), Body::from("to\n01000000000\n")).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&upload.path).unwrap(), "to\n01000000000\n");
+        let path = upload.path.clone();
+        drop(upload);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::mem::forget(spool(dir.path(), Body::from("x")).await.unwrap());
+        assert_eq!(std::fs::read_dir(spool_folder(dir.path())).unwrap().count(), 1);
+        empty_spool(dir.path());
+        assert!(!spool_folder(dir.path()).exists());
+        empty_spool(dir.path());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let pieces = [Ok("to\n"), Err(std::io::Error::other("reset"))];
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        assert_eq!(spool(dir.path(), body).await.err().unwrap().code, "upload-broken");
+        assert_eq!(std::fs::read_dir(spool_folder(dir.path())).unwrap().count(), 0);
+    }
+}

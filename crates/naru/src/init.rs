@@ -1,0 +1,97 @@
+//! `init`: a folder to begin in, with a configuration that works and templates to change.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use naru_core::failure::Failure;
+use serde_json::json;
+
+use crate::config::FILE;
+use crate::terminal::{End, Terminal};
+
+/// Write a commented naru.toml with a lane to the sandbox, and sample templates
+///
+/// Overwrites nothing.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// Folder to begin in
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+const FILES: &[(&str, &str)] = &[
+    (FILE, include_str!("init/naru.toml")),
+    ("templates/shipped.toml", include_str!("init/shipped.toml")),
+    ("templates/sale.toml", include_str!("init/sale.toml")),
+];
+
+/// What a person types next.
+const NEXT: [(&str, &str); 3] = [
+    ("naru sandbox", "init-next-sandbox"),
+    ("naru serve", "init-next-serve"),
+    ("naru template push templates", "init-next-templates"),
+];
+
+/// Writes the files and says what comes next.
+pub fn init(args: &InitArgs, terminal: &Terminal) -> Result<u8, End> {
+    // All are looked at before one is written, so that a refusal leaves no half of a beginning.
+    if let Some((name, _)) = FILES.iter().find(|(name, _)| args.folder.join(name).exists()) {
+        return Err(Failure::conflict("init-exists").arg("path", args.folder.join(name).display()).into());
+    }
+    for (name, text) in FILES {
+        let path = args.folder.join(name);
+        write_new(&path, text).map_err(|e| Failure::refused("init-unwritten").arg("path", path.display()).cause(&e))?;
+    }
+    if terminal.json {
+        let files: Vec<_> = FILES.iter().map(|(name, _)| args.folder.join(name)).collect();
+        terminal.data(&json!({ "files": files }))?;
+    } else {
+        terminal.print(&told(&args.folder, terminal))?;
+    }
+    Ok(0)
+}
+
+fn told(folder: &Path, terminal: &Terminal) -> String {
+    let width = NEXT.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let folder = folder.display().to_string();
+    let mut text = terminal.say("init-done", &[("folder", &folder)]) + "\n\n";
+    if folder != "." {
+        text += &format!("  cd {folder}\n");
+    }
+    for (command, why) in NEXT {
+        text += &format!("  {command:width$}  # {}\n", terminal.say(why, &[]));
+    }
+    text
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_dispatch::template::{Template, TemplateText};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_sound() {
+        for (name, text) in FILES {
+            if *name == FILE {
+                let config = crate::config::parse(text).unwrap();
+                let lane = &config.dispatch.lane["sandbox"];
+                assert_eq!(lane.url.as_deref(), Some(format!("http://{}", crate::sandbox::ADDRESS).as_str()));
+                assert_eq!(config.dispatch.route.values().collect::<Vec<_>>(), [&["sandbox"]]);
+            } else {
+                let text: TemplateText = toml::from_str(text).unwrap();
+                assert_eq!(*name, format!("templates/{}.toml", text.id));
+                Template::new(text, 1).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+sandbox-listen = The sandbox cannot listen on { $address }
+    .hint = Choose another address with `--listen`; port 0 takes a free one
+sandbox-url = { $url } is not an address the sandbox can use: expected `http://HOST:PORT`, without TLS
+    .hint = Use the address that `naru sandbox` prints, or one of this form
+sandbox-unreachable = No sandbox answers at { $url }
+    .hint = Start one with `naru sandbox` and use the address it prints
+sandbox-answer = What answers at { $url } is not a sandbox: status { $status }
+    .hint = Use the address that `naru sandbox` prints
+sandbox-receipts-secret = Receipts have an address but no secret to sign them with
+    .hint = Add `--receipts-secret`, with the secret that the receiver checks
+sandbox-receipts-to = Receipts have a secret but no address to be posted to
+    .hint = Add `--receipts-to URL`, or leave out `--receipts-secret`
+sandbox-receipts-per-call = A call carries 1 to 1000 receipts, not { $found }
+    .hint = Set `--receipts-per-call` to a number from 1 to 1000

@@ -1,0 +1,14 @@
+sandbox-listen = 샌드박스가 { $address } 주소를 열지 못했습니다
+    .hint = `--listen`으로 다른 주소를 지정하세요. 포트 0은 비어 있는 포트를 고릅니다
+sandbox-url = { $url }: 샌드박스에서 쓸 수 없는 주소입니다. TLS 없는 `http://호스트:포트` 형식이어야 합니다
+    .hint = `naru sandbox`가 출력한 주소나 같은 형식의 주소를 쓰세요
+sandbox-unreachable = { $url } 주소에서 응답하는 샌드박스가 없습니다
+    .hint = `naru sandbox`로 샌드박스를 시작하고, 출력된 주소를 쓰세요
+sandbox-answer = { $url } 주소의 서버는 샌드박스가 아닙니다(상태 코드 { $status })
+    .hint = `naru sandbox`가 출력한 주소를 쓰세요
+sandbox-receipts-secret = 수신 결과를 보낼 주소는 있지만 서명에 쓸 비밀 값이 없습니다
+    .hint = 받는 쪽이 확인하는 비밀 값을 `--receipts-secret`으로 지정하세요
+sandbox-receipts-to = 수신 결과에 서명할 비밀 값은 있지만 보낼 주소가 없습니다
+    .hint = `--receipts-to URL`을 지정하거나 `--receipts-secret`을 빼세요
+sandbox-receipts-per-call = 한 번에 보낼 수 있는 수신 결과는 1~1000건인데 { $found }건으로 지정되었습니다
+    .hint = `--receipts-per-call`에 1에서 1000 사이의 값을 지정하세요
