@@ -50,7 +50,7 @@ pub enum Own {
     /// `serve`.
     Serve(ServeArgs),
     /// `sandbox`.
-    Sandbox(SandboxArgs),
+    Sandbox(Box<SandboxArgs>),
     /// `config show`.
     ConfigShow {
         /// Print the commented default instead.
@@ -87,10 +87,11 @@ pub fn command(words: &[Word]) -> Command {
     let mut commands = own();
     commands.extend(groups(words).map(|(first, words)| group(first, &words)));
     let list = list(&commands);
+    let commands = commands.into_iter().map(quiet_everywhere);
     Command::new("naru")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Carries a shop's messages and runs its platform")
-        .help_template("{about}\n\n{usage-heading} {usage}\n{before-help}\nOptions:\n{options}{after-help}\n")
+        .help_template("{about}\n\n{usage-heading} {usage}\n\n{before-help}Options:\n{options}{after-help}\n")
         .before_help(list)
         .after_help("`naru COMMAND --help` tells more. Without a `naru.toml`, begin with `naru init`.")
         .override_usage("naru COMMAND [OPTIONS]")
@@ -107,7 +108,7 @@ pub fn asked<'a>(words: &'a [Word], matches: &ArgMatches) -> Result<Asked<'a>, c
     let own = match first {
         "init" => Own::Init(InitArgs::from_arg_matches(matches)?),
         "serve" => Own::Serve(ServeArgs::from_arg_matches(matches)?),
-        "sandbox" => Own::Sandbox(SandboxArgs::from_arg_matches(matches)?),
+        "sandbox" => Own::Sandbox(SandboxArgs::from_arg_matches(matches)?.into()),
         "config" => match matches.subcommand().expect("clap requires a verb") {
             ("show", matches) => Own::ConfigShow { default: matches.get_flag("default") },
             (_, matches) => Own::ConfigCheck { file: matches.get_one("file").cloned() },
@@ -191,6 +192,17 @@ fn own() -> Vec<Command> {
     ]
 }
 
+/// Keeps the flags that stand anywhere out of the help of each command: the first page of help has them.
+fn quiet_everywhere(command: Command) -> Command {
+    let command = if command.has_subcommands() {
+        command.mut_subcommands(quiet_everywhere)
+    } else {
+        command.after_help("`naru --help` lists the options that stand with every command.")
+    };
+    let taken: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    command.args(everywhere().into_iter().filter(|arg| !taken.contains(arg.get_id())).map(|arg| arg.hide(true)))
+}
+
 /// Words by their first part, in the order they come.
 fn groups(words: &[Word]) -> impl Iterator<Item = (&'static str, Vec<&Word>)> {
     let mut groups: Vec<(&'static str, Vec<&Word>)> = Vec::new();
@@ -229,17 +241,16 @@ fn list(commands: &[Command]) -> String {
     let mut text = String::new();
     let headings = SECTIONS.iter().map(|(heading, _)| *heading).chain([LAST_SECTION]);
     for (at, heading) in headings.enumerate() {
-        let mut inside: Vec<&Command> = commands
-            .iter()
-            .filter(|command| section_of(command.get_name()).unwrap_or(SECTIONS.len()) == at)
-            .collect();
+        let mut inside: Vec<&Command> =
+            commands.iter().filter(|command| section_of(command.get_name()).unwrap_or(SECTIONS.len()) == at).collect();
         let place = |command: &&Command| {
             let names = SECTIONS.get(at).map_or(&[][..], |(_, names)| names);
             names.iter().position(|name| *name == command.get_name())
         };
         inside.sort_by_key(place);
         if !inside.is_empty() {
-            text += &format!("\n{heading}:\n{}", inside.into_iter().map(line).collect::<String>());
+            let gap = if text.is_empty() { "" } else { "\n" };
+            text += &format!("{gap}{heading}:\n{}", inside.into_iter().map(line).collect::<String>());
         }
     }
     text
@@ -264,10 +275,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_first_word_has_one_owner() {
-        let components = on_paper(crate::config::Config::default(), Path::new(".")).await.unwrap();
-        let mut owners: BTreeMap<&str, &str> = own().iter().map(|_| ("", "")).collect();
+        let (_, components) = on_paper(crate::config::Config::default(), Path::new(".")).await.unwrap();
         let own = own();
-        owners.extend(own.iter().map(|command| (command.get_name(), "the terminal")));
+        let mut owners: BTreeMap<&str, &str> = own.iter().map(|command| (command.get_name(), "the terminal")).collect();
         for component in &components {
             let mut firsts: Vec<&str> = component.words.iter().map(Word::first).collect();
             firsts.dedup();
@@ -291,9 +301,6 @@ mod tests {
     #[test]
     fn commands_stand_under_their_headings() {
         let commands = ["zoo", "serve", "init"].map(|name| Command::new(name).about(format!("about {name}")));
-        assert_eq!(
-            list(&commands),
-            "\nBegin:\n  init   about init\n  serve  about serve\n\nMore:\n  zoo    about zoo\n"
-        );
+        assert_eq!(list(&commands), "Begin:\n  init   about init\n  serve  about serve\n\nMore:\n  zoo    about zoo\n");
     }
 }

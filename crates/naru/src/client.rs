@@ -87,15 +87,17 @@ impl<'a> Client<'a> {
             let house = House::own(loaded, self.catalogue).await?;
             return said_in(house, self.call(word, args, progress)?, word.path).await;
         }
-        let house = House::visit(loaded, self.catalogue).await?;
-        let outcome = said_in(house, self.call(word, args.clone(), progress)?, word.path).await;
+        let visit = async || {
+            let house = House::visit(loaded, self.catalogue).await?;
+            said_in(house, self.call(word, args.clone(), progress)?, word.path).await
+        };
+        let outcome = visit().await;
         if !outcome.as_ref().is_err_and(|failure| failure.code == "store-statement") {
             return outcome;
         }
         // A statement fails for a reader where the tables are older than this binary: bring them up to date, ask again.
         House::own(loaded, self.catalogue).await?.close().await;
-        let house = House::visit(loaded, self.catalogue).await?;
-        said_in(house, self.call(word, args, progress)?, word.path).await
+        visit().await
     }
 
     fn call(&self, word: &Word, args: Value, progress: &Progress) -> Result<Call<Value>, Failure> {

@@ -1,5 +1,6 @@
 //! `doctor`: asks every part whether it is well, and says what to do where it is not.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub fn word() -> Word {
 pub fn checks() -> Vec<Check> {
     vec![
         Check { name: "store", run: Arc::new(|ctx| Box::pin(async move { vec![store(&ctx).await] })) },
-        Check { name: "disk", run: Arc::new(|ctx| Box::pin(async move { vec![disk(&ctx)] })) },
+        Check { name: "disk", run: Arc::new(|ctx| Box::pin(async move { vec![space(&ctx), privacy(&ctx)] })) },
     ]
 }
 
@@ -120,7 +121,7 @@ async fn store(ctx: &Ctx) -> Finding {
 /// A few seconds are a slow answer; more is a clock that is wrong.
 const CLOCKS_APART_S_MAX: i64 = 30;
 
-fn disk(ctx: &Ctx) -> Finding {
+fn space(ctx: &Ctx) -> Finding {
     let folder = &ctx.parts().data_dir;
     let space = match rustix::fs::statvfs(folder) {
         Ok(space) => space,
@@ -134,6 +135,16 @@ fn disk(ctx: &Ctx) -> Finding {
     Finding::Good(format!("{} free in {}", gib(free), folder.display()))
 }
 
+/// The folder holds everybody's phone number.
+fn privacy(ctx: &Ctx) -> Finding {
+    let folder = ctx.parts().data_dir.display();
+    match std::fs::metadata(&ctx.parts().data_dir) {
+        Ok(meta) if meta.mode() & 0o007 != 0 => Finding::Bad(Failure::refused("data-dir-open").arg("path", folder)),
+        Ok(_) => Finding::Good(format!("{folder} is closed to other users")),
+        Err(e) => Finding::Bad(Failure::refused("store-folder").arg("path", folder).cause(&e)),
+    }
+}
+
 fn gib(bytes: u64) -> String {
     format!("{}.{} GiB", bytes >> 30, ((bytes & ((1 << 30) - 1)) * 10) >> 30)
 }
@@ -144,7 +155,8 @@ mod tests {
 
     #[test]
     fn space_is_told_in_tenths() {
-        for (bytes, expect) in [(0, "0.0 GiB"), (3 << 30, "3.0 GiB"), ((3 << 30) - 1, "2.9 GiB"), (5 << 29, "2.5 GiB")] {
+        for (bytes, expect) in [(0, "0.0 GiB"), (3 << 30, "3.0 GiB"), ((3 << 30) - 1, "2.9 GiB"), (5 << 29, "2.5 GiB")]
+        {
             assert_eq!(gib(bytes), expect);
         }
     }

@@ -4,13 +4,32 @@ use naru_component::Component;
 use naru_component::ctx::Ctx;
 use naru_core::failure::Failure;
 use naru_dispatch::config::DispatchConfig;
+use naru_dispatch::engine::Dispatch;
 
 /// Builds the components that the engines export of themselves.
-pub fn components(_dispatch: DispatchConfig, _ctx: &Ctx) -> Result<Vec<Component>, Failure> {
-    Ok(Vec::new())
+pub fn components(dispatch: DispatchConfig, ctx: &Ctx) -> Vec<Component> {
+    vec![naru_dispatch::component::component(dispatch, ctx)]
 }
 
-/// Starts what engines do by themselves. Called once, by `serve`, after the tables are there and the doors are bound.
-pub async fn start(_ctx: &Ctx) -> Result<(), Failure> {
-    Ok(())
+/// Checks what only the engines and the rooms together can tell: a lane without an adapter, a route that leads
+/// nowhere, a secret that is not there.
+pub fn check(ctx: &Ctx) -> Result<(), Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    dispatch.providers()?;
+    dispatch.config().route.keys().try_for_each(|channel| dispatch.route(*channel).map(drop))
+}
+
+/// Makes the engines ready to take work in; the tables are there and this process owns the data.
+pub async fn prepare(ctx: &Ctx) -> Result<(), Failure> {
+    ctx.need::<Dispatch>()?.prepare().await
+}
+
+/// Makes the engines ready to be looked at beside whoever owns the data.
+pub async fn prepare_reading(ctx: &Ctx) -> Result<(), Failure> {
+    ctx.need::<Dispatch>()?.prepare_reading().await
+}
+
+/// Starts what engines do by themselves. Called once, by `serve`, when nothing that can be refused is left.
+pub async fn start(ctx: &Ctx) -> Result<(), Failure> {
+    ctx.need::<Dispatch>()?.run().await
 }

@@ -27,6 +27,7 @@ use naru_store::open::{Access, StoreConfig};
 
 use crate::components::{self, Config};
 use crate::config::Loaded;
+use crate::engines;
 
 /// What all components say of themselves, without a store or a configuration of their own.
 pub struct Catalogue {
@@ -41,7 +42,7 @@ pub struct Catalogue {
 impl Catalogue {
     /// Asks every component.
     pub async fn read() -> Result<Catalogue, Failure> {
-        let components = on_paper(Config::default(), Path::new(".")).await?;
+        let (_, components) = on_paper(Config::default(), Path::new(".")).await?;
         let mut catalogs = vec![naru_core::TEXTS, naru_store::TEXTS, naru_web::TEXTS, naru_sandbox::TEXTS];
         catalogs.extend(components.iter().map(|component| component.texts));
         Ok(Catalogue {
@@ -55,13 +56,15 @@ impl Catalogue {
 /// The tables of people, sessions and tokens, which belong to no component.
 const PEOPLE: Schema = (naru_web::schema::NAME, naru_web::schema::SCHEMA);
 
-/// Builds every component of `config` without opening its store: checks what only a component can check.
-pub async fn on_paper(config: Config, folder: &Path) -> Result<Vec<Component>, Failure> {
+/// Builds every component of `config` without opening its store.
+pub async fn on_paper(config: Config, folder: &Path) -> Result<(Ctx, Vec<Component>), Failure> {
     // SQLite reads the null device as an empty database. Whoever builds a component on it can read and store nothing.
     let empty = StoreConfig { url: "sqlite:/dev/null".to_owned() };
     let lifecycle = Lifecycle::default();
     let store = Store::open(&empty, folder, Access::Read, &lifecycle).await?;
-    components::build(config, &context(store, lifecycle, folder, folder))
+    let ctx = context(store, lifecycle, folder, folder);
+    let components = components::build(config, &ctx);
+    Ok((ctx, components))
 }
 
 /// Everything of one process that works on the data.
@@ -93,7 +96,9 @@ impl House {
         let lifecycle = Lifecycle::default();
         let store = Store::open(&loaded.config.store, &loaded.data_dir, Access::Write, &lifecycle).await?;
         store.migrate(&catalogue.schemas, SystemClock::shared().now_ms()).await?;
-        House::build(loaded, catalogue, store, lifecycle, Some(lock))
+        let house = House::build(loaded, catalogue, store, lifecycle, Some(lock));
+        engines::prepare(&house.ctx).await?;
+        Ok(house)
     }
 
     /// Opens the data for reading, beside whoever owns it; where nothing was ever stored it is made first.
@@ -103,7 +108,9 @@ impl House {
         }
         let lifecycle = Lifecycle::default();
         let store = Store::open(&loaded.config.store, &loaded.data_dir, Access::Read, &lifecycle).await?;
-        House::build(loaded, catalogue, store, lifecycle, None)
+        let house = House::build(loaded, catalogue, store, lifecycle, None);
+        engines::prepare_reading(&house.ctx).await?;
+        Ok(house)
     }
 
     fn build(
@@ -112,14 +119,14 @@ impl House {
         store: Store,
         lifecycle: Lifecycle,
         lock: Option<DataLock>,
-    ) -> Result<House, Failure> {
+    ) -> House {
         let ctx = context(store, lifecycle, &loaded.data_dir, &loaded.folder);
-        let mut components = components::build(loaded.config.clone(), &ctx)?;
+        let mut components = components::build(loaded.config.clone(), &ctx);
         let checks = components.iter_mut().flat_map(|component| component.checks.drain(..)).collect();
         ctx.offer(Arc::new(Checks(checks)));
         ctx.offer(Arc::new(Address(url(loaded.config.web.listen))));
         ctx.set_texts(catalogue.texts.clone());
-        Ok(House { ctx, components, texts: catalogue.texts.clone(), _lock: lock })
+        House { ctx, components, texts: catalogue.texts.clone(), _lock: lock }
     }
 
     /// Every word, in the order of components.

@@ -55,10 +55,10 @@ pub fn init(args: &InitArgs, terminal: &Terminal) -> Result<u8, End> {
 
 fn told(folder: &Path, terminal: &Terminal) -> String {
     let width = NEXT.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-    let folder = folder.display().to_string();
-    let mut text = terminal.say("init-done", &[("folder", &folder)]) + "\n\n";
-    if folder != "." {
-        text += &format!("  cd {folder}\n");
+    let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut text = terminal.say("init-done", &[("folder", &full.display().to_string())]) + "\n\n";
+    if folder != Path::new(".") {
+        text += &format!("  cd {}\n", folder.display());
     }
     for (command, why) in NEXT {
         text += &format!("  {command:width$}  # {}\n", terminal.say(why, &[]));

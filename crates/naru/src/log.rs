@@ -18,8 +18,8 @@ use crate::environment::Environment;
 
 /// Starts the log on standard error. `filter` is what `serve --log` says, such as `info` or `naru_dispatch=debug`.
 pub fn start(filter: &str, environment: &Environment, clock: Arc<dyn Clock>) -> Result<(), Failure> {
-    let levels = EnvFilter::try_new(filter)
-        .map_err(|e| Failure::usage("log-filter-wrong").arg("filter", filter).cause(&e))?;
+    let levels =
+        EnvFilter::try_new(filter).map_err(|e| Failure::usage("log-filter-wrong").arg("filter", filter).cause(&e))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr);
     let started = if environment.err_terminal {
         let person = subscriber.with_ansi(environment.colour).with_target(false).with_timer(Seoul(clock));

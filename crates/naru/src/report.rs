@@ -10,7 +10,13 @@ pub fn told(texts: &Texts, lang: Lang, colour: bool, failure: &Failure) -> Strin
         if colour { format!("\x1b[{code}m{word}:\x1b[0m") } else { format!("{word}:") }
     };
     let mut text = format!("{} {}\n", label("label-error", "1;31"), texts.detail(lang, failure));
+    let mut outer = "";
     for cause in &failure.causes {
+        // Some libraries print their source within themselves.
+        if outer.ends_with(cause) {
+            continue;
+        }
+        outer = cause;
         text += &format!("  {} {}\n", label("label-cause", "1"), indented(cause));
     }
     if let Some(hint) = texts.hint(lang, failure) {
@@ -44,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_why_and_what_to_do() {
-        let failure = Failure::conflict("store-locked").arg("path", "/d/naru.lock").arg("pid", 7).cause_text("a\nb");
+        let failure = Failure::conflict("store-locked").arg("path", "/d/naru.lock").arg("pid", 7);
+        let failure = failure.cause_text("a\nb").cause_text("b");
         check(
             Lang::En,
             &failure,

@@ -11,7 +11,7 @@ use crate::config::{self, Loaded};
 use crate::environment::Environment;
 use crate::house::{Catalogue, on_paper};
 use crate::terminal::{End, Terminal};
-use crate::{follow, init, sandbox, serve};
+use crate::{engines, follow, init, sandbox, serve};
 
 /// Runs what was typed and returns the exit code: 0 done, 1 refused or failed, 2 wrong usage, 255 our bug.
 pub async fn run() -> u8 {
@@ -52,17 +52,12 @@ pub async fn run() -> u8 {
     }
 }
 
-async fn own(
-    own: Own,
-    everywhere: &cli::Everywhere,
-    catalogue: &Catalogue,
-    terminal: &Terminal,
-) -> Result<u8, End> {
+async fn own(own: Own, everywhere: &cli::Everywhere, catalogue: &Catalogue, terminal: &Terminal) -> Result<u8, End> {
     let load = || config::load(everywhere.config.as_deref());
     match own {
         Own::Init(args) => init::init(&args, terminal),
         Own::Serve(args) => serve::serve(&args, load()?, catalogue, terminal).await,
-        Own::Sandbox(args) => sandbox::sandbox(args, terminal).await,
+        Own::Sandbox(args) => sandbox::sandbox(*args, terminal).await,
         Own::ConfigShow { default: true } => terminal.print(config::MANUAL).map(|()| 0),
         Own::ConfigShow { default: false } => {
             let Loaded { config, .. } = load()?;
@@ -75,8 +70,7 @@ async fn own(
         }
         Own::ConfigCheck { file } => {
             let loaded = config::load(file.as_deref().or(everywhere.config.as_deref()))?;
-            // What only a component can tell: a lane without an adapter, a route to nowhere, a secret that is not there.
-            on_paper(loaded.config, &loaded.folder).await?;
+            engines::check(&on_paper(loaded.config, &loaded.folder).await?.0)?;
             let path = loaded.path.display().to_string();
             if terminal.json {
                 terminal.data(&json!({ "path": path }))?;

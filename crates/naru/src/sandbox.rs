@@ -3,7 +3,6 @@
 use clap::{Args, FromArgMatches, Subcommand};
 use naru_component::answer::Block;
 use naru_core::clock::SystemClock;
-use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use serde_json::Value;
 
@@ -88,4 +87,3 @@ fn flat(name: &str, value: &Value) -> Vec<(String, String)> {
         value => vec![(name.to_owned(), value.as_u64().map_or_else(|| value.to_string(), grouped))],
     }
 }
-

@@ -37,16 +37,12 @@ const DRAIN_MAX: Duration = Duration::from_secs(60);
 const DRAIN_SAID_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs it.
-pub async fn serve(
-    args: &ServeArgs,
-    loaded: Loaded,
-    catalogue: &Catalogue,
-    terminal: &Terminal,
-) -> Result<u8, End> {
+pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, terminal: &Terminal) -> Result<u8, End> {
     log::start(&args.log, &terminal.environment, SystemClock::shared())?;
     // From here on a signal is a request, also while the doors are still closed.
     let mut signals = Signals::listen()?;
     let house = House::own(&loaded, catalogue).await?;
+    engines::check(&house.ctx)?;
     http::empty_spool(&loaded.data_dir);
     let lifecycle = house.ctx.lifecycle().clone();
     let network = listen::bind(loaded.config.web.listen).await?;

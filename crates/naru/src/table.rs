@@ -91,7 +91,7 @@ mod tests {
         check(
             &["campaign", "sent", "state"],
             &[&["11월 세일", "1,204", "running"], &["november", "98", "done"], &["가", "", "-"]],
-            "campaign    sent  state\n11월 세일  1,204  running\nnovember      98  done\n가                 -\n",
+            "campaign    sent  state\n11월 세일  1,204  running\nnovember      98  done\n가                -\n",
         );
     }
 

@@ -27,6 +27,13 @@ impl From<Failure> for End {
     }
 }
 
+/// Of what no machine in order refuses: to listen for signals, to say which port was bound.
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        Failure::bug(error).into()
+    }
+}
+
 /// Where a person or a program reads what naru says.
 #[derive(Clone)]
 pub struct Terminal {
@@ -93,12 +100,5 @@ fn written(outcome: io::Result<()>) -> Result<(), End> {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(End::Enough),
         Err(e) => Err(Failure::refused("output-unwritable").cause(&e).into()),
-    }
-}
-
-/// Of what no machine in order refuses: to listen for signals, to say which port was bound.
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> End {
-        Failure::bug(error).into()
     }
 }

@@ -22,7 +22,7 @@ pub mod rejected;
 pub mod row;
 
 mod cells;
-mod moment;
+pub(crate) mod moment;
 mod number;
 mod object;
 mod record;

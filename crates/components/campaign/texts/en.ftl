@@ -49,16 +49,6 @@ row-not-json = The line is no message: { $why }
     .hint = Write it as {"{"}"to": "01012345678", "variables": {"{"}"name": "value"{"}"}{"}"}
 address-missing = The row has no address
     .hint = Fill in the address
-address-bad = { $channel ->
-        [email] { $address } is not an e-mail address
-        [push] { $address } is not a push token
-       *[other] { $address } is not a mobile number in Korea
-    }
-    .hint = { $channel ->
-        [email] Write it as name@example.com
-        [push] Write the token as the app gave it
-       *[other] Write it as 010-1234-5678
-    }
 address-repeated = { $address } has stood in an earlier row already
     .hint = One message a campaign goes to each address; remove this row, or send it in another campaign
 variable-missing = #{"{"}{ $variable }{"}"} has no value
@@ -69,3 +59,114 @@ expires-past = expires_at has passed ({ $at })
     .hint = Give a later moment or none
 message-too-large = The values of the row have more than { $max } bytes together
     .hint = Shorten them
+
+# Words
+send-accepted = { $accepted } messages are on the disk, { $refused } rows were refused
+send-campaign = Campaign { $name }: `naru campaign show { $campaign }` shows how far it is
+send-no-serve = Nothing leaves until `naru serve` runs
+send-repeated = This file was taken in before: campaign { $name }, { $accepted } messages. Nothing was sent again
+    .hint = `naru campaign show { $campaign }` shows what became of it. To send it once more, give the campaign another --name
+send-dry = { $accepted } messages would be accepted, { $refused } rows refused. Nothing was stored. The first ones:
+refused-line = LINE
+refused-code = CODE
+refused-detail = WHY
+campaign-name = A campaign's name is 1 to { $max } characters long
+    .hint = Give it a short --name
+campaign-none = There is no campaign yet: `naru send --template ID --to FILE` makes one
+campaign-column-id = ID
+campaign-column-name = NAME
+campaign-column-state = STATE
+campaign-column-accepted = ACCEPTED
+campaign-column-done = DONE
+campaign-column-failed = FAILED
+campaign-column-created = CREATED
+campaign-state-loading = loading
+campaign-state-running = running
+campaign-state-paused = paused
+campaign-state-cancelled = cancelled
+campaign-state-done = done
+campaign-paused = { $name } is paused; requests that were on their way end
+campaign-resumed = { $name } goes on
+campaign-cancelled = { $name } is cancelled; what had left has left
+message-column-id = MESSAGE
+message-column-state = STATE
+message-column-template = TEMPLATE
+message-column-lane = LANE
+message-column-accepted = ACCEPTED
+find-address = `{ $address }` is no phone number, e-mail address or push token
+    .hint = Give the address as the customer has it, such as 010-1234-5678
+find-none = There is no message to { $address }
+template-column-id = TEMPLATE
+template-column-version = VERSION
+template-column-channel = CHANNEL
+template-column-purpose = PURPOSE
+template-column-pushed = PUSHED
+template-column-change = CHANGE
+template-pushed = new version
+template-unchanged = unchanged
+template-none = There is no template yet: `naru template push DIR` loads them
+template-folder = { $path } cannot be read
+    .hint = Give a folder of TOML files, or one such file, on the machine that runs naru
+template-folder-empty = { $path } holds no .toml file
+    .hint = A template is a file such as coupon.toml with channel, purpose and body
+template-files = The folder holds more than { $max } files
+    .hint = Push it in parts
+template-file = { $path } is no template
+    .hint = Keys are channel (sms, alimtalk, brand, email, push), purpose (auth, info, ad), body, and where they apply subject and long = true
+field-campaign = Campaign
+field-state = State
+field-template = Template
+field-lane = Lane
+field-created = Created
+field-refused = Rows refused
+field-customer = Customer
+field-expires = Expires
+field-due = Next try
+field-tries = Tries
+field-trace = Trace
+field-message = Message
+field-to = To
+field-subject = Subject
+field-text = Text
+field-accepted = Accepted
+field-channel = Channel
+field-purpose = Purpose
+field-variables = Variables
+purpose-auth = authentication
+purpose-info = information
+purpose-ad = advertisement
+
+# API
+body-too-large = The body is larger than { $max } bytes
+    .hint = Send large amounts as a stream: content-type application/x-ndjson, one message a line
+body-not-json = The body is not what this call takes: { $why }
+    .hint = Send one message as an object, or an array of them: { "{" }"template": …, "to": …, "variables": { "{" }…{ "}" }{ "}" }
+messages-count = The array holds { $found } messages; 1 to { $max } can be taken
+    .hint = Send large amounts as a stream: content-type application/x-ndjson, one message a line
+stream-broken = The stream broke off
+    .hint = Send it again with the same Idempotency-Key: it goes on after the last stored line
+line-too-large = A line is larger than { $max } bytes
+    .hint = Check that each message stands on a line of its own
+message-refused-before = This message was refused when the call came first
+    .hint = Send it again in a call of its own, with another key
+idempotency-key-length = An Idempotency-Key is 1 to { $max } bytes long
+    .hint = A UUID serves well
+field-length = `{ $field }` is 1 to { $max } bytes long
+    .hint = Leave it out where there is none
+rejected-missing = There is no { $file }
+    .hint = Files of refused rows are kept on the machine that took the campaign in
+
+# Pages
+menu-campaigns = Campaigns
+page-campaigns = Campaigns
+page-campaigns-none = No campaign yet
+    .hint = Run `naru send --template ID --to customers.csv` to make the first one
+page-progress = Progress
+page-outcomes = Outcomes
+page-account = Account
+page-about = About
+page-balances = balances
+page-does-not-balance = does not balance
+button-pause = Pause
+button-resume = Resume
+button-cancel = Cancel

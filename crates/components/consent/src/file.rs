@@ -15,16 +15,19 @@ use naru_core::failure::Failure;
 use naru_dispatch::address::normalise;
 use naru_dispatch::message::Channel;
 
-use crate::ledger::given::{CONSENTS_PER_CHANGE, Given};
+use crate::ledger::given::Given;
 use crate::ledger::{ADDRESS_BYTES_MAX, TEXT_BYTES_MAX};
 
+/// Rows that are read together: some 30 MB. They are stored in the order of their addresses, and the more there are,
+/// the more of them fall on one page of the index: in the order of the file each row would write a page of its own.
+const CHUNK_ROWS: usize = 200_000;
 /// A row longer than this is a quote that was never closed, which would read the rest of the file into one cell.
 const ROW_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 
 /// An opened file.
 pub struct ConsentFile {
-    reader: csv::Reader<Bounded<File>>,
+    reader: csv::Reader<Bounded<Source>>,
     record: ByteRecord,
     columns: Columns,
     encoding: Encoding,
@@ -33,10 +36,13 @@ pub struct ConsentFile {
     now: Millis,
 }
 
+/// A line break is put after the file's end, so that each row has one: see [`ConsentFile::first_line`].
+type Source = io::Chain<File, &'static [u8]>;
+
 /// Rows that were read together.
 #[derive(Default)]
 pub struct Chunk {
-    /// The good ones, [`CONSENTS_PER_CHANGE`] at most.
+    /// The good ones, by address.
     pub given: Vec<Given>,
     /// The others.
     pub refused: Vec<Refusal>,
@@ -59,9 +65,13 @@ impl ConsentFile {
         let encoding = Encoding::of(path)?;
         let file = File::open(path).map_err(|e| unreadable(&e))?;
         let bytes = file.metadata().map_err(|e| unreadable(&e))?.len();
-        let source = Bounded { source: file, left: ROW_BYTES_MAX + READ_BYTES };
-        let mut reader =
-            csv::ReaderBuilder::new().flexible(true).buffer_capacity(READ_BYTES).from_reader(source);
+        let source = Bounded { source: file.chain(&b"\n"[..]), left: ROW_BYTES_MAX + READ_BYTES };
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .buffer_capacity(READ_BYTES)
+            // A carriage return before it stays in the last cell, where it is trimmed away.
+            .terminator(csv::Terminator::Any(b'\n'))
+            .from_reader(source);
         let header = reader.byte_headers().map_err(|e| row_error(e, 1))?;
         let columns = Columns::of(header, encoding)?;
         Ok(ConsentFile { reader, record: ByteRecord::new(), columns, encoding, bytes, now })
@@ -75,22 +85,30 @@ impl ConsentFile {
     /// The next rows; `None` at the end.
     pub fn chunk(&mut self) -> Result<Option<Chunk>, Failure> {
         let mut chunk = Chunk::default();
-        while chunk.given.len() + chunk.refused.len() < CONSENTS_PER_CHANGE {
+        while chunk.given.len() + chunk.refused.len() < CHUNK_ROWS {
             let line = self.reader.position().line();
             self.reader.get_mut().left = ROW_BYTES_MAX + READ_BYTES;
             if !self.reader.read_byte_record(&mut self.record).map_err(|e| row_error(e, line))? {
                 break;
             }
+            if self.record.as_slice().trim_ascii().is_empty() && self.record.len() == 1 {
+                continue;
+            }
             match self.columns.read(&self.record, self.encoding, self.now) {
                 Ok(given) => chunk.given.push(given),
-                Err(code) => {
-                    let line = self.record.position().map_or(line, csv::Position::line);
-                    chunk.refused.push(Refusal { line, code });
-                }
+                Err(code) => chunk.refused.push(Refusal { line: self.first_line(), code }),
             }
         }
-        chunk.bytes_done = self.reader.position().byte();
+        chunk.given.sort_unstable_by(|one, other| one.address.cmp(&other.address));
+        chunk.bytes_done = self.reader.position().byte().min(self.bytes);
         Ok((chunk.given.len() + chunk.refused.len() > 0).then_some(chunk))
+    }
+
+    /// The line on which the last row begins. Counted back from its end, since the reader's own position before a row
+    /// is also before the empty lines that it passes over.
+    fn first_line(&self) -> u64 {
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.reader.position().line() - 1 - inside
     }
 }
 

@@ -29,7 +29,9 @@ impl TryFrom<String> for DayTime {
     type Error = String;
 
     fn try_from(text: String) -> Result<DayTime, String> {
-        let digits = |part: &str| if part.len() == 2 { part.parse::<u8>().ok() } else { None };
+        // `parse` alone would take a sign.
+        let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |part: &str| if two_digits(part) { part.parse::<u8>().ok() } else { None };
         let parts = text.split_once(':').and_then(|(hour, minute)| Some((digits(hour)?, digits(minute)?)));
         match parts {
             Some((hour, minute)) if hour < 24 && minute < 60 => Ok(DayTime(u32::from(hour) * 60 + u32::from(minute))),

@@ -31,8 +31,8 @@ const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Common servers hang up after 5 s of silence or later; a request that crosses a hang-up on the way ends unknown.
 const IDLE_MAX: Duration = Duration::from_secs(4);
-/// A provider that asks for a longer pause is asked again all the same once an hour, which costs one request.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// Quotas are renewed daily at the latest; a longer pause is a mistake of theirs.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
 
 /// Sends requests to one host over as many connections as there are requests at one time.
 pub struct Client {
@@ -86,13 +86,7 @@ impl Client {
     }
 
     /// Sends one request and reads its whole answer, all within `timeout`.
-    pub async fn call(
-        &self,
-        method: Method,
-        target: Uri,
-        body: Bytes,
-        timeout: Duration,
-    ) -> Result<Reply, NoReply> {
+    pub async fn call(&self, method: Method, target: Uri, body: Bytes, timeout: Duration) -> Result<Reply, NoReply> {
         let start = Instant::now();
         let deadline = start + timeout;
         let mut request = self.request(method, target, body);
@@ -234,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_never_more_than_an_hour() {
+    fn retry_after_is_seconds_or_a_date_and_never_more_than_a_day() {
         check("0", Some(0));
         check(" 17 ", Some(17));
-        check("86400", Some(3_600));
+        check("86401", Some(86_400));
         check("99999999999999999999", None);
         check("Sun, 06 Nov 1994 08:49:37 GMT", Some(30));
         check("Sun, 06 Nov 1994 08:00:00 GMT", Some(0));
-        check("Mon, 06 Nov 2034 08:49:37 GMT", Some(3_600));
+        check("Mon, 06 Nov 2034 08:49:37 GMT", Some(86_400));
         check("soon", None);
         check("-1", None);
     }

@@ -9,6 +9,8 @@
 //! only an answer that says so is a yes or a no, what may have left is unknown, and an adapter never sends again what
 //! may have left.
 
+#[cfg(test)]
+mod hand_clock;
 mod http;
 mod keys;
 mod net;

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +15,7 @@ use std::task::{Context, Poll};
 use lettre::transport::smtp::client::AsyncTokioStream;
 use naru_core::failure::Failure;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -22,25 +23,31 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// The certificate authorities of the configuration, besides the public ones.
-#[derive(Clone, Default)]
-pub struct OwnAuthorities(Vec<CertificateDer<'static>>);
+#[derive(Default)]
+pub struct OwnAuthorities {
+    certificates: Vec<CertificateDer<'static>>,
+    roots: Vec<TrustAnchor<'static>>,
+}
 
 impl OwnAuthorities {
     /// Reads the certificates of a PEM file.
-    pub fn read(path: &std::path::Path) -> Result<OwnAuthorities, Failure> {
+    pub fn read(path: &Path) -> Result<OwnAuthorities, Failure> {
         let wrong = |why: String| Failure::usage("provider-ca-wrong").arg("path", path.display()).cause_text(why);
         let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        match certificates {
-            Ok(certificates) if certificates.is_empty() => Err(wrong("it holds no certificate".to_owned())),
-            Ok(certificates) => Ok(OwnAuthorities(certificates)),
-            Err(why) => Err(wrong(why.to_string())),
+        let mut own = OwnAuthorities::default();
+        let mut store = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
+            store.add(certificate.clone()).map_err(|e| wrong(e.to_string()))?;
+            own.certificates.push(certificate);
         }
+        own.roots = store.roots;
+        if own.roots.is_empty() { Err(wrong("it holds no certificate".to_owned())) } else { Ok(own) }
     }
 
     /// Each certificate's bytes.
     pub fn der(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.0.iter().map(|certificate| certificate.to_vec())
+        self.certificates.iter().map(|certificate| certificate.to_vec())
     }
 }
 
@@ -53,11 +60,8 @@ pub struct Tls {
 impl Tls {
     /// TLS that takes certificates for `host` by a public authority or one of `own`.
     pub fn new(host: &str, own: &OwnAuthorities) -> Result<Tls, Failure> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let (_, unusable) = roots.add_parsable_certificates(own.0.iter().cloned());
-        if unusable > 0 {
-            return Err(Failure::bug("a certificate of `provider.ca_file` cannot anchor trust"));
-        }
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().chain(&own.roots).cloned().collect();
+        let roots = RootCertStore { roots };
         // Named here rather than taken from the process, so that a lane works whoever starts it.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -101,8 +105,7 @@ impl ConnectError {
 
 /// Connects to `host`, trying each of its addresses.
 pub async fn connect(host: &str, port: u16, tls: Option<&Tls>) -> Result<Stream, ConnectError> {
-    let addresses: Vec<SocketAddr> =
-        tokio::net::lookup_host((host, port)).await.map_err(ConnectError::Name)?.collect();
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(ConnectError::Name)?.collect();
     let tcp = TcpStream::connect(addresses.as_slice()).await.map_err(|e| match e.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused(e),
         _ => ConnectError::Unreachable(e),

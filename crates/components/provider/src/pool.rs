@@ -49,40 +49,26 @@ impl<T> Pool<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use naru_core::clock::Millis;
+    use std::sync::atomic::Ordering;
 
     use super::*;
-
-    #[derive(Default)]
-    struct HandClock(AtomicU64);
-
-    impl Clock for HandClock {
-        fn now_ms(&self) -> Millis {
-            0
-        }
-
-        fn monotonic_us(&self) -> Micros {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
+    use crate::hand_clock::HandClock;
 
     #[test]
     fn the_freshest_is_taken_and_the_old_are_dropped() {
         let clock = Arc::new(HandClock::default());
         let pool = Pool::new(clock.clone(), Duration::from_micros(10), 2);
         pool.park("first");
-        clock.0.store(8, Ordering::Relaxed);
+        clock.us.store(8, Ordering::Relaxed);
         pool.park("second");
         pool.park("one too many");
         assert_eq!(pool.take(), Some("second"));
         pool.park("second");
-        clock.0.store(11, Ordering::Relaxed);
+        clock.us.store(11, Ordering::Relaxed);
         pool.park("third");
         assert_eq!((pool.take(), pool.take(), pool.take()), (Some("third"), Some("second"), None));
         pool.park("fourth");
-        clock.0.store(22, Ordering::Relaxed);
+        clock.us.store(22, Ordering::Relaxed);
         assert_eq!(pool.take(), None);
     }
 }

@@ -10,15 +10,13 @@ use std::sync::{Arc, Mutex};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Router};
 use hmac::{Hmac, KeyInit, Mac};
 use naru_component::ctx::Ctx;
 use naru_core::failure::{Failure, Kind};
-use naru_core::text::Lang;
 use naru_dispatch::receipt::ReceiptSink;
-use serde_json::json;
+use naru_web::failed::Failed;
 use sha2::Sha256;
 
 use crate::keys::LaneKeys;
@@ -42,26 +40,14 @@ async fn take(
     Path(lane): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    match store(&ctx, &signatures, &lane, &headers, &body).await {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(failure) => refusal(&ctx, &failure),
-    }
-}
-
-async fn store(
-    ctx: &Ctx,
-    signatures: &Signatures,
-    lane: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(), Failure> {
+) -> Result<StatusCode, Failed> {
     let sink = ctx.need::<dyn ReceiptSink>()?;
-    let signature = signatures.of(ctx, &*sink, lane)?;
+    let signature = signatures.of(&ctx, &*sink, &lane)?;
     let given = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    signature.verify(lane, given, body)?;
-    let reports = sandbox::reports(body).map_err(|why| Failure::usage("receipt-unreadable").cause_text(why))?;
-    sink.take(lane, reports).await
+    signature.verify(&lane, given, &body)?;
+    let reports = sandbox::reports(&body).map_err(|why| Failure::usage("receipt-unreadable").cause_text(why))?;
+    sink.take(&lane, reports).await?;
+    Ok(StatusCode::OK)
 }
 
 /// The signatures of the lanes that take receipts, each read once: its secret may be in a file.
@@ -110,21 +96,4 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
     let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
     text.len().is_multiple_of(2).then(|| text.as_bytes().chunks_exact(2).map(pair).collect())?
-}
-
-/// Programs read this, so it is in English.
-fn refusal(ctx: &Ctx, failure: &Failure) -> Response {
-    let status = StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let texts = ctx.texts();
-    let detail = texts.as_ref().map_or_else(|| failure.code.clone(), |texts| texts.detail(Lang::En, failure));
-    let hint = texts.as_ref().and_then(|texts| texts.hint(Lang::En, failure));
-    let mut error = json!({ "code": failure.code, "detail": detail });
-    if let Some(hint) = hint {
-        error["hint"] = hint.into();
-    }
-    let mut response = (status, Json(json!({ "errors": [error] }))).into_response();
-    if let Some(seconds) = failure.retry_after_s {
-        response.headers_mut().insert(axum::http::header::RETRY_AFTER, seconds.into());
-    }
-    response
 }

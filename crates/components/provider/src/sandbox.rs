@@ -63,8 +63,9 @@ impl Sandbox {
         let endpoint = keys.endpoint(&[("http", 80), ("https", 443)])?;
         let secret = keys.secret()?;
         let key = secret.as_ref().map_or(API_KEY_DEFAULT, |secret| secret.reveal());
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))
-            .map_err(|_| Failure::usage("provider-secret-wrong").arg("key", keys.name("secret")))?;
+        let authorization = key.is_ascii().then(|| HeaderValue::from_str(&format!("Bearer {key}")).ok()).flatten();
+        let mut authorization =
+            authorization.ok_or_else(|| Failure::usage("provider-secret-wrong").arg("key", keys.name("secret")))?;
         authorization.set_sensitive(true);
         let tls = (endpoint.scheme == "https").then(|| Tls::new(&endpoint.host, own)).transpose()?;
         let client = Client::new(endpoint, authorization, tls, clock.clone(), keys.config.in_flight_max as usize);
@@ -331,5 +332,30 @@ impl Receipt<'_> {
             Status::Expired => ReportEnd::Expired,
         };
         Report { reference: self.reference, end, code: kebab(&self.code), at: self.at_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_core::id::Id;
+    use naru_core::masked::Address;
+
+    use super::*;
+
+    /// Where this changes, [`Provider::version`] counts up.
+    #[test]
+    fn messages_are_written_to_these_bytes() {
+        let message = |slot, subject: Option<&str>| Outgoing {
+            id: MessageId { frame: Id([7; 16]), slot },
+            to: Address::new("01012345678"),
+            subject: subject.map(str::to_owned),
+            text: "\"안녕\"\n\u{1}".to_owned(),
+        };
+        let bare = r#"{"ref":"07070707070707070707070707070707-0","to":"01012345678","text":"\"안녕\"\n\u0001"}"#;
+        let full = bare.replace("-0\"", "-999\"").replace("\"text\"", "\"subject\":\"제목\",\"text\"");
+        let single = single_body("k", &message(0, None));
+        assert_eq!(std::str::from_utf8(&single).unwrap(), bare.replacen('{', r#"{"key":"k","#, 1));
+        let batch = batch_body("k", &[message(0, None), message(999, Some("제목"))]);
+        assert_eq!(std::str::from_utf8(&batch).unwrap(), format!(r#"{{"key":"k","messages":[{bare},{full}]}}"#));
     }
 }

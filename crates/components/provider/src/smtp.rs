@@ -107,8 +107,7 @@ impl Smtp {
                     return Answer::Each(vec![Verdict::Taken]);
                 }
                 Ok(Err(error)) => error,
-                Err(_) if stage == Stage::Content => return unknown("timeout"),
-                Err(_) => return unsent("timeout"),
+                Err(_) => return no_reply(stage, "timeout"),
             };
             let reply = reply_code(&error);
             // The server hung up while the connection was parked. Ends: each round uses up a parked connection.
@@ -142,7 +141,7 @@ impl Smtp {
             if !connection.server_info().supports_feature(Extension::StartTls) {
                 return Err(OpenError::Lacking("STARTTLS"));
             }
-            connection.starttls(parameters.clone(), &self.hello).await?;
+            connection.starttls(parameters.clone(), &self.hello).await.map_err(OpenError::StartTls)?;
         }
         if let Some(credentials) = &self.credentials {
             if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
@@ -159,11 +158,11 @@ impl Smtp {
         match error {
             OpenError::Connect(error) => unsent(error.code()),
             OpenError::Lacking(_) => self.account.begin(&error.to_string()),
-            OpenError::Talk(error) => match reply_code(error) {
-                Some(code @ 500..) => self.account.begin(&format!("SMTP {code} before any mail")),
-                Some(code) => unsent(&format!("smtp-{code}")),
-                None if is_tls(error) => unsent("tls-failed"),
-                None => unsent("connection-lost"),
+            OpenError::Talk(said) | OpenError::StartTls(said) => match (reply_code(said), error) {
+                (Some(code @ 500..), _) => self.account.begin(&format!("SMTP {code} before any mail")),
+                (Some(code), _) => unsent(&format!("smtp-{code}")),
+                (None, OpenError::StartTls(_)) => unsent("tls-failed"),
+                (None, _) => unsent("connection-lost"),
             },
         }
     }
@@ -172,25 +171,18 @@ impl Smtp {
     fn refused(&self, error: &Error, reply: Option<u16>, stage: Stage) -> Answer {
         tracing::debug!(host = self.endpoint.host, error = error as &dyn std::error::Error, "mail not taken");
         match (reply, stage) {
-            (None, Stage::Content) => unknown("connection-lost"),
-            (None, _) => unsent("connection-lost"),
-            (Some(CLOSING), _) => unsent(&format!("smtp-{CLOSING}")),
-            // The sender is the same for every mail of the lane.
+            (None, _) => no_reply(stage, "connection-lost"),
+            // The sender is the same for every mail of the lane: what is said to it is said to all.
             (Some(code @ 500..), Stage::Sender) => self.account.begin(&format!("SMTP {code} to the sender")),
             (Some(code), _) if SIGN_IN_REPLIES.contains(&code) => self.account.begin(&format!("SMTP {code}")),
+            (Some(code), Stage::Sender) => unsent(&format!("smtp-{code}")),
             (Some(code @ 500..), _) => Answer::Each(vec![Verdict::Refused(format!("smtp-{code}"))]),
-            (Some(code), _) => Answer::Each(vec![Verdict::Retry { code: format!("smtp-{code}"), after: None }]),
+            (Some(code), _) => again(&format!("smtp-{code}")),
         }
     }
 
     /// Keeps a connection on which a mail was refused, so that a list with bad addresses costs no connection each.
-    async fn reuse(
-        &self,
-        mut connection: AsyncSmtpConnection,
-        reply: Option<u16>,
-        stage: Stage,
-        deadline: Instant,
-    ) {
+    async fn reuse(&self, mut connection: AsyncSmtpConnection, reply: Option<u16>, stage: Stage, deadline: Instant) {
         if matches!(reply, None | Some(CLOSING)) {
             return;
         }
@@ -290,6 +282,8 @@ enum OpenError {
     Connect(#[from] ConnectError),
     #[error("the server does not offer {0}")]
     Lacking(&'static str),
+    #[error("the session could not be moved into TLS")]
+    StartTls(#[source] Error),
     #[error("the server did not open the session")]
     Talk(#[from] Error),
 }
@@ -332,29 +326,84 @@ fn reply_code(error: &Error) -> Option<u16> {
     error.status().map(u16::from)
 }
 
-/// lettre wraps what TLS said into an error of the connection.
-fn is_tls(error: &Error) -> bool {
-    let inner = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
-    error.is_tls() || inner.is_some_and(Error::is_tls)
-}
-
 fn causes(error: &dyn std::error::Error) -> String {
     let list: Vec<String> =
         std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
     list.join(": ")
 }
 
+/// What silence means at a stage. From the recipient on it may be about this mail: unsent too, but a try of this mail,
+/// since an unsent request makes the whole lane wait, and one mail that a server hangs up on must not do so for ever.
+fn no_reply(stage: Stage, code: &str) -> Answer {
+    match stage {
+        Stage::Sender => unsent(code),
+        Stage::Recipient => again(code),
+        Stage::Content => Answer::Unknown { code: code.to_owned() },
+    }
+}
+
 fn unsent(code: &str) -> Answer {
     Answer::Unsent { code: code.to_owned() }
 }
 
-fn unknown(code: &str) -> Answer {
-    Answer::Unknown { code: code.to_owned() }
+fn again(code: &str) -> Answer {
+    Answer::Each(vec![Verdict::Retry { code: code.to_owned(), after: None }])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use naru_core::id::Id;
+    use naru_core::masked::Address;
+    use naru_dispatch::message::MessageId;
+    use serde_json::json;
+
     use super::*;
+    use crate::hand_clock::HandClock;
+
+    fn composed(subject: Option<&str>, text: &str) -> String {
+        let config = json!({
+            "provider": "smtp", "channel": "email", "url": "smtp://mail.example", "from": "가게 <shop@example.com>",
+        });
+        let config = serde_json::from_value(config).unwrap();
+        let keys = LaneKeys { lane: "mail", config: &config, base: Path::new(".") };
+        let smtp = Smtp::new(&keys, &OwnAuthorities::default(), Arc::new(HandClock::default())).unwrap();
+        let message = Outgoing {
+            id: MessageId { frame: Id([7; 16]), slot: 12 },
+            to: Address::new("kim@example.com"),
+            subject: subject.map(str::to_owned),
+            text: text.to_owned(),
+        };
+        let (envelope, content) = smtp.compose(&message).unwrap();
+        assert_eq!(envelope.from().map(ToString::to_string).as_deref(), Some("shop@example.com"));
+        assert_eq!(envelope.to().iter().map(ToString::to_string).collect::<Vec<_>>(), ["kim@example.com"]);
+        String::from_utf8(content).unwrap()
+    }
+
+    /// Where this changes, [`Provider::version`] counts up.
+    #[test]
+    fn a_mail_is_composed_to_these_bytes() {
+        let head = "From: =?utf-8?b?6rCA6rKM?= <shop@example.com>\r\nTo: kim@example.com\r\n\
+                    Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n\
+                    Message-ID: <07070707070707070707070707070707-12@example.com>\r\n";
+        let text = format!(
+            "{head}Subject: =?utf-8?b?7Lac6rOgIOyViOuCtA==?=\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\n7JWI64WV7ZWY7IS47JqU"
+        );
+        assert_eq!(composed(Some("출고 안내"), "안녕하세요"), text);
+        let page = format!(
+            "{head}Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n<html>hi</html>"
+        );
+        assert_eq!(composed(None, "<html>hi</html>"), page);
+    }
+
+    #[test]
+    fn a_subject_cannot_add_a_header() {
+        let mail = composed(Some("hi\r\nBcc: lee@example.com\r\n\r\nbody"), "text");
+        let head = mail.split("\r\n\r\n").next().unwrap();
+        assert!(!head.lines().any(|line| line.starts_with("Bcc")) && head.contains("Content-Type"), "{mail}");
+    }
 
     #[test]
     fn a_body_that_begins_as_a_page_is_one() {

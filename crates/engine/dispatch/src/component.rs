@@ -8,7 +8,7 @@ use naru_component::ctx::Ctx;
 use naru_component::word::{Call, Word};
 use naru_component::{Check, Component, Finding};
 use naru_core::failure::Failure;
-use naru_core::text::Catalog;
+use naru_core::text::{Catalog, Lang};
 use naru_job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,33 +49,35 @@ struct AuditArgs {}
 
 async fn say_audit(ctx: Ctx, call: Call<AuditArgs>) -> Result<Answer, Failure> {
     let audit = audit::audit(ctx.store()).await?;
-    let say = |key: &str, args: &[(&str, &str)]| ctx.say(call.lang, key, args);
-    let mut answer = Answer::data(&audit)?.fields(account_fields(&audit.total, &say));
+    let mut answer = Answer::data(&audit)?.fields(account_fields(&ctx, call.lang, &audit.total));
     for finding in &audit.findings {
         answer = answer.warn(finding);
     }
     answer.refused = !audit.balances();
     let frames = audit.frames.to_string();
     let verdict = if audit.balances() { "audit-balances" } else { "audit-does-not-balance" };
-    Ok(answer.line(say(verdict, &[("frames", &frames)])))
+    Ok(answer.line(ctx.say(call.lang, verdict, &[("frames", &frames)])))
 }
 
 /// The account as names and values, in the reader's language.
-pub fn account_fields(account: &Account, say: &dyn Fn(&str, &[(&str, &str)]) -> String) -> Vec<(String, String)> {
-    let mut fields = vec![(say("state-accepted", &[]), account.accepted.to_string())];
-    let order = [
-        State::Pending,
-        State::Sent,
-        State::Delivered,
-        State::Failed,
-        State::Expired,
-        State::Suppressed,
-        State::Cancelled,
-        State::Unknown,
-    ];
-    fields.extend(order.map(|state| (say(&format!("state-{}", state.name()), &[]), account.of(state).to_string())));
+pub fn account_fields(ctx: &Ctx, lang: Lang, account: &Account) -> Vec<(String, String)> {
+    let mut fields = vec![(ctx.say(lang, "state-accepted", &[]), account.accepted.to_string())];
+    let term = |state: State| (ctx.say(lang, &format!("state-{}", state.name()), &[]), account.of(state).to_string());
+    fields.extend(STATES_SHOWN.map(term));
     fields
 }
+
+/// States in the order in which a message goes through them.
+pub const STATES_SHOWN: [State; 8] = [
+    State::Pending,
+    State::Sent,
+    State::Delivered,
+    State::Failed,
+    State::Expired,
+    State::Suppressed,
+    State::Cancelled,
+    State::Unknown,
+];
 
 /// List the lanes: provider, caps, and how each is
 #[derive(clap::Args, Serialize, Deserialize, JsonSchema)]

@@ -55,6 +55,9 @@ struct Ready {
     intake: Option<Intake>,
 }
 
+/// A lane's name and the account it sends by.
+pub type NamedProvider = (String, Arc<dyn Provider>);
+
 /// A lane as pages and words show it.
 #[derive(Clone, Debug)]
 pub struct LaneView {
@@ -73,7 +76,7 @@ pub struct LaneView {
 impl Dispatch {
     /// The engine over the configured lanes. Nothing runs yet and no table is touched.
     pub fn new(config: DispatchConfig, ctx: &Ctx) -> Arc<Dispatch> {
-        let templates = Templates::new(ctx.store().clone());
+        let templates = Templates::new(ctx.store().clone(), ctx.clock().clone());
         Arc::new(Dispatch {
             ctx: ctx.clone(),
             config,
@@ -138,7 +141,7 @@ impl Dispatch {
     }
 
     /// Makes every lane's provider, which checks the lane's configuration.
-    pub fn providers(&self) -> Result<Vec<(String, Arc<dyn Provider>)>, Failure> {
+    pub fn providers(&self) -> Result<Vec<NamedProvider>, Failure> {
         let makers = self.ctx.need::<dyn Providers>()?;
         let make = |(name, config): (&String, &LaneConfig)| Ok((name.clone(), makers.provider(name, config)?));
         self.config.lane.iter().map(make).collect()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use naru_core::clock::Millis;
+use naru_core::clock::{Clock, Micros, Millis};
 use naru_core::failure::Failure;
 use naru_store::Store;
 use naru_store::error::StoreError;
@@ -14,15 +14,22 @@ use crate::template::{Template, TemplateText};
 
 /// Templates in memory at most; a shop has hundreds, each a few kilobytes.
 const CACHED_MAX: usize = 10_000;
+/// How long the newest version is taken to be the newest: another instance may have pushed one. A push here is seen at
+/// once.
+const NEWEST_US: Micros = 1_000_000;
 
 /// Reads and writes templates.
 #[derive(Clone)]
 pub struct Templates {
     store: Store,
+    clock: Arc<dyn Clock>,
     cache: Arc<RwLock<Cache>>,
+    newest: Arc<RwLock<Newest>>,
 }
 
 type Cache = HashMap<(String, u32), Arc<Template>>;
+/// With the moment of reading.
+type Newest = HashMap<String, (Arc<Template>, Micros)>;
 
 /// A line of a list of templates.
 #[derive(Clone, Debug, Serialize)]
@@ -39,8 +46,8 @@ pub struct TemplateRow {
 
 impl Templates {
     /// Templates of `store`.
-    pub fn new(store: Store) -> Templates {
-        Templates { store, cache: Arc::default() }
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Templates {
+        Templates { store, clock, cache: Arc::default(), newest: Arc::default() }
     }
 
     /// Stores `text` as a new version where it differs from the newest; answers the version and whether it is new.
@@ -48,7 +55,7 @@ impl Templates {
         // Checked before anything is stored; the number does not matter for that.
         Template::new(text.clone(), 1)?;
         let json = serde_json::to_string(&text).map_err(Failure::bug)?;
-        let by = by.to_owned();
+        let (by, id) = (by.to_owned(), text.id.clone());
         let stored = self.store.write(move |conn| {
             let (text, json, by) = (text.clone(), json.clone(), by.clone());
             Box::pin(async move {
@@ -74,11 +81,29 @@ impl Templates {
                 Ok((version as u32 + 1, true))
             })
         });
-        Ok(stored.await?)
+        let stored = stored.await?;
+        self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&id);
+        Ok(stored)
     }
 
     /// The newest version of `id`.
     pub async fn newest(&self, id: &str) -> Result<Arc<Template>, Failure> {
+        let now = self.clock.monotonic_us();
+        if let Some((template, at)) = self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(id)
+            && now.saturating_sub(*at) < NEWEST_US
+        {
+            return Ok(template.clone());
+        }
+        let template = self.read_newest(id).await?;
+        let mut newest = self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if newest.len() >= CACHED_MAX {
+            newest.clear();
+        }
+        newest.insert(id.to_owned(), (template.clone(), now));
+        Ok(template)
+    }
+
+    async fn read_newest(&self, id: &str) -> Result<Arc<Template>, Failure> {
         let row = sqlx::query(NEWEST).bind(id).fetch_optional(self.store.reader()).await.map_err(StoreError::from)?;
         let Some(row) = row else { return Err(self.unknown(id).await) };
         let (version, json): (i64, String) =

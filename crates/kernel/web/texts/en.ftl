@@ -85,7 +85,6 @@ web-password-save = Save the password
 web-password-later = Later
 web-password-others-end = Your other sessions end.
 
-web-error-what = What happened
 web-error-why = Why
 web-error-do = What to do
 web-error-back = Go back to the page before with your browser's back button: what you typed is still there.
@@ -99,7 +98,6 @@ web-in-hours = in { $n } h
 web-in-days = in { $n } d
 
 web-progress = { $done } of { $total }
-web-outcomes = Outcomes
 web-column-state = State
 web-column-count = Count
 web-column-share = Share

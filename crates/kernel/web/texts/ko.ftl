@@ -85,7 +85,6 @@ web-password-save = 비밀번호 저장
 web-password-later = 나중에
 web-password-others-end = 다른 기기의 로그인은 모두 끝납니다.
 
-web-error-what = 무슨 일이 있었나요
 web-error-why = 원인
 web-error-do = 이렇게 해 보세요
 web-error-back = 브라우저의 뒤로 가기를 누르면 입력한 내용이 그대로 남아 있습니다.
@@ -99,7 +98,6 @@ web-in-hours = { $n }시간 후
 web-in-days = { $n }일 후
 
 web-progress = { $total } 중 { $done }
-web-outcomes = 결과
 web-column-state = 상태
 web-column-count = 건수
 web-column-share = 비율

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::serve::{Listener, ListenerExt};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,8 +30,6 @@ const CONNECTIONS_MAX: usize = 512;
 /// For the head of a request to come in, counted from the end of the one before: bounds an idle connection, and
 /// whoever sends a byte a minute.
 const HEAD_MAX: Duration = Duration::from_secs(75);
-/// After an `accept` that failed for want of open files: long enough for some to close.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Binds the address of `[web] listen`.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -57,50 +56,37 @@ pub fn bind_socket(path: &Path) -> Result<UnixListener, Failure> {
 
 /// Serves everyone who connects by TCP until shutdown.
 pub async fn serve_network(listener: TcpListener, router: Router, lifecycle: Lifecycle) {
-    let accept = async || {
-        let (stream, peer) = listener.accept().await?;
-        // Answers are small and wanted at once.
-        let _ = stream.set_nodelay(true);
-        Ok((stream, Some(peer)))
-    };
-    serve(accept, router, lifecycle).await;
+    // Answers are small and wanted at once.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    serve(listener, Some, router, lifecycle).await;
 }
 
 /// Serves everyone who may open the socket until shutdown.
 pub async fn serve_socket(listener: UnixListener, router: Router, lifecycle: Lifecycle) {
-    serve(async || Ok((listener.accept().await?.0, None)), router, lifecycle).await;
+    serve(listener, |_| None, router, lifecycle).await;
 }
 
-async fn serve<S>(
-    accept: impl AsyncFn() -> io::Result<(S, Option<SocketAddr>)>,
+async fn serve<L: Listener>(
+    mut listener: L,
+    peer: fn(L::Addr) -> Option<SocketAddr>,
     router: Router,
     lifecycle: Lifecycle,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let next = async {
-            let place = free.clone().acquire_owned().await.map_err(io::Error::other)?;
-            accept().await.map(|(stream, peer)| (place, stream, peer))
+            let place = free.clone().acquire_owned().await.expect("the semaphore is never closed");
+            (place, listener.accept().await)
         };
-        let accepted = tokio::select! {
+        let (place, (stream, address)) = tokio::select! {
             () = lifecycle.stopped() => return,
-            accepted = next => accepted,
+            next = next => next,
         };
-        match accepted {
-            Ok((place, stream, peer)) => {
-                let connection = connection(stream, peer, router.clone(), lifecycle.clone());
-                lifecycle.spawn("connection", async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                let _ = tokio::time::timeout(ACCEPT_PAUSE, lifecycle.stopped()).await;
-            }
-        }
+        let connection = connection(stream, peer(address), router.clone(), lifecycle.clone());
+        lifecycle.spawn("connection", async move {
+            connection.await;
+            drop(place);
+        });
     }
 }
 

@@ -145,10 +145,8 @@ mod tests {
     #[test]
     fn references_lead_somewhere() {
         let run = async |_, _: Call<Cut>| Ok(Answer::default());
-        let words = [
-            Word::new("wood cut", Role::Send, move |ctx, call| run(ctx, call)),
-            Word::new("wood file", Role::Send, move |ctx, call| run(ctx, call)).with_upload("role"),
-        ];
+        let words =
+            [Word::new("wood cut", Role::Send, run), Word::new("wood file", Role::Send, run).with_upload("role")];
         let document = describe(words.iter());
         let cut = &document["paths"]["/v1/wood/cut"]["post"];
         assert_eq!(cut["summary"], "Cut wood");

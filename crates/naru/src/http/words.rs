@@ -135,10 +135,8 @@ async fn read(ctx: &Ctx, door: Door, word: &Word, request: Request) -> Result<(V
 async fn args(request: Request) -> Result<Value, Failure> {
     let late = || Failure::unavailable("request-timed-out");
     let read = tokio::time::timeout(ARGS_MAX, axum::body::to_bytes(request.into_body(), ARGS_BYTES_MAX));
-    let bytes: Bytes = read
-        .await
-        .map_err(|_| late())?
-        .map_err(|e| Failure::new(Kind::TooLarge, "body-too-large").cause(&e))?;
+    let bytes: Bytes =
+        read.await.map_err(|_| late())?.map_err(|e| Failure::new(Kind::TooLarge, "body-too-large").cause(&e))?;
     if bytes.is_empty() { Ok(json!({})) } else { parsed(&bytes) }
 }
 

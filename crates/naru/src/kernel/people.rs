@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::role_parser;
+use super::{for_admins, role_parser};
 use crate::house::Address;
 
 /// Add a person and print a link to sign in with
@@ -68,7 +68,7 @@ pub fn words() -> Vec<Word> {
     vec![
         Word::new("user add", Role::Admin, add),
         Word::new("user link", Role::Admin, link),
-        Word { role: Role::Admin, ..Word::reading("user list", list) },
+        for_admins(Word::reading("user list", list)),
         Word::new("user role", Role::Admin, set_role),
         Word::new("user disable", Role::Admin, disable),
         Word::new("user enable", Role::Admin, enable),

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::role_parser;
+use super::{for_admins, role_parser};
 
 /// Add a token for a program and print it, once
 ///
@@ -41,7 +41,7 @@ struct Revoke {
 pub fn words() -> Vec<Word> {
     vec![
         Word::new("token add", Role::Admin, add),
-        Word { role: Role::Admin, ..Word::reading("token list", list) },
+        for_admins(Word::reading("token list", list)),
         Word::new("token revoke", Role::Admin, revoke),
     ]
 }

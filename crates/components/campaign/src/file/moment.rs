@@ -8,7 +8,7 @@ use naru_core::clock::Millis;
 const SEOUL: Offset = Offset::constant(9);
 
 /// Reads RFC 3339, or `YYYY-MM-DD HH:MM[:SS]` by the clock in Asia/Seoul.
-pub(super) fn parse_moment(text: &str) -> Option<Millis> {
+pub(crate) fn parse_moment(text: &str) -> Option<Millis> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Some(at.as_millisecond());
     }

@@ -113,7 +113,7 @@ mod tests {
         check("a,b\nc", Scan::Record(4), &["a", "b"]);
         check("a,b\r\nc", Scan::Record(5), &["a", "b"]);
         check("a,,", Scan::Record(3), &["a", "", ""]);
-        check("\"a,\"\"b\"\"\r\nc\",\"d\"\r\ne", Scan::Record(17), &["a,\"b\"\r\nc", "d"]);
+        check("\"a,\"\"b\"\"\r\nc\",\"d\"\r\ne", Scan::Record(18), &["a,\"b\"\r\nc", "d"]);
         check("\"a\",", Scan::Record(4), &["a", ""]);
         check("\"a\"\r", Scan::Record(4), &["a"]);
         check("\"\"", Scan::Record(2), &[""]);

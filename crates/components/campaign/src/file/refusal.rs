@@ -3,7 +3,7 @@
 use naru_core::failure::Failure;
 
 /// Letters of a value found, as it is told: enough to recognise it, whatever stood in the file.
-const VALUE_CHARS_MAX: usize = 60;
+const VALUE_CHARS_MAX: usize = 120;
 
 /// Why one row is refused. The others go on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,7 +65,7 @@ impl Row {
     }
 
     /// Values in the order of the template's variables.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &str> {
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         self.layout.values.iter().map(|&index| self.cells.at(index))
     }
 

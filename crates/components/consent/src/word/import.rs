@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::file::{ConsentFile, Refusal};
-use crate::ledger::given;
+use crate::ledger::given::{self, CONSENTS_PER_CHANGE};
 use crate::snapshot::Snapshot;
 
 /// Refused rows that an answer names; the others are counted by code.
@@ -51,16 +51,17 @@ pub async fn import(ctx: Ctx, snapshot: Arc<Snapshot>, call: Call<ImportArgs>) -
         .await?;
         file = back;
         let Some(chunk) = chunk else { break };
-        if ctx.lifecycle().is_stopping() {
-            return Err(Failure::unavailable("consent-import-stopped").arg("rows", total.rows()));
-        }
         total.refuse(&chunk.refused);
-        let rows = chunk.given.len() as u64;
-        let added = given::add(ctx.store(), chunk.given, &call.actor.name, ctx.clock().now_ms()).await?;
-        snapshot.follow().await?;
-        total.stored += added.stored;
-        total.unchanged += rows - added.stored;
-        total.withdrawn += added.withdrawn;
+        for given in chunk.given.chunks(CONSENTS_PER_CHANGE) {
+            if ctx.lifecycle().is_stopping() {
+                return Err(Failure::unavailable("consent-import-stopped").arg("rows", total.rows()));
+            }
+            let added = given::add(ctx.store(), given.to_vec(), &call.actor.name, ctx.clock().now_ms()).await?;
+            snapshot.follow().await?;
+            total.stored += added.stored;
+            total.unchanged += given.len() as u64 - added.stored;
+            total.withdrawn += added.withdrawn;
+        }
         call.progress.set(chunk.bytes_done, file.bytes());
     }
     tracing::info!(stored = total.stored, unchanged = total.unchanged, refused = total.refused, "consents imported");

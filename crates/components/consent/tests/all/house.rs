@@ -1,6 +1,6 @@
 //! The room in a house of its own, with a clock that stands until it is set.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -38,7 +38,6 @@ pub struct House {
     consent: Arc<dyn Consent>,
     database: Arc<Database>,
     engine: Engine,
-    files: AtomicUsize,
 }
 
 impl House {
@@ -80,7 +79,7 @@ impl House {
         ctx.set_texts(Arc::new(Texts::new(&[naru_consent::TEXTS]).unwrap()));
         let component = naru_consent::component(Config::default(), &ctx);
         let consent = ctx.need::<dyn Consent>().unwrap();
-        House { ctx, clock, component, consent, database, engine, files: AtomicUsize::new(0) }
+        House { ctx, clock, component, consent, database, engine }
     }
 
     /// One run of the job that reads on.
@@ -131,14 +130,10 @@ impl House {
     }
 
     pub fn file(&self, content: &[u8]) -> PathBuf {
-        let name = format!("consents-{}.csv", self.files.fetch_add(1, Ordering::Relaxed));
-        let path = self.folder().join(name);
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let path = self.database.folder().join(format!("consents-{}.csv", FILES.fetch_add(1, Ordering::Relaxed)));
         std::fs::write(&path, content).unwrap();
         path
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.database.folder()
     }
 
     pub fn permit_at(&self, now: Millis, purpose: Purpose, channel: Channel, address: &str) -> Permit {

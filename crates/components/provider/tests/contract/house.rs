@@ -1,5 +1,6 @@
 //! The room as the binary builds it, and messages to send with it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +20,14 @@ use naru_provider::Config;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
 use naru_testkit::wait::PATIENCE;
+use naru_web::front::Door;
+use naru_web::state::Web;
 use serde_json::Value;
 
 /// The component, built in a folder of its own. Dropping it stops what was started with its lifecycle.
 pub struct House {
     pub ctx: Ctx,
-    pub component: Option<Component>,
+    component: Component,
     pub folder: tempfile::TempDir,
 }
 
@@ -41,14 +44,33 @@ impl House {
             data_dir: folder.path().to_owned(),
             config_dir: folder.path().to_owned(),
         });
-        ctx.set_texts(Arc::new(Texts::new(&[naru_core::TEXTS, naru_provider::TEXTS]).unwrap()));
-        let component = Some(naru_provider::component(config, &ctx));
+        let catalogs = [naru_core::TEXTS, naru_store::TEXTS, naru_web::TEXTS, naru_provider::TEXTS];
+        ctx.set_texts(Arc::new(Texts::new(&catalogs).unwrap()));
+        let component = naru_provider::component(config, &ctx);
         House { ctx, component, folder }
     }
 
     /// The provider of a lane called `test` with these keys.
     pub fn provider(&self, keys: &Value) -> Result<Arc<dyn Provider>, Failure> {
         self.ctx.find::<dyn Providers>().unwrap().provider("test", &lane(keys))
+    }
+
+    /// Serves the room's routes behind the real front, and tells where.
+    pub async fn serve(&self) -> String {
+        let parts = naru_web::state::Parts {
+            store: self.ctx.store().clone(),
+            clock: self.ctx.clock().clone(),
+            lifecycle: self.ctx.lifecycle().clone(),
+            texts: self.ctx.texts().unwrap(),
+            menu: Vec::new(),
+        };
+        let routes = self.component.routes.clone().with_state(self.ctx.clone());
+        let front = Web::new(parts).front(Door::Network, routes);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let service = front.into_make_service_with_connect_info::<SocketAddr>();
+        self.ctx.lifecycle().spawn("front", async move { axum::serve(listener, service).await });
+        address
     }
 
     /// Puts a secret (or any text) into a file of the house, and returns the file's name.
@@ -96,7 +118,8 @@ pub async fn http(address: &str, method: &str, path: &str, headers: &str, body: 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     // HTTP/1.0: the answer ends where the connection does.
-    let head = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+    let head =
+        format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
     stream.write_all((head + body).as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

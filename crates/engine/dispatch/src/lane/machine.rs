@@ -63,7 +63,7 @@ impl Lane {
             Event::Pause(paused) => self.paused = paused,
             Event::PauseCampaign { campaign, paused } => self.pause_campaign(now, campaign, paused),
             Event::CancelCampaign { campaign } => self.cancel_campaign(campaign),
-            Event::Stop => self.stopped = true,
+            Event::Stop => self.stop(now),
         }
     }
 
@@ -234,10 +234,10 @@ impl Lane {
     fn was_stopped(&mut self, now: Now, key: ChunkKey) -> bool {
         let Some(chunk) = self.chunks.get(&key) else { return true };
         let (no, tries, slots) = (chunk.no, chunk.tries, chunk.open.clone());
-        let Some(campaign) = self.frames.get(&no).and_then(|open| open.campaign) else { return false };
-        if self.cancelled_campaigns.contains(&campaign) {
+        let campaign = self.frames.get(&no).and_then(|open| open.campaign);
+        if campaign.is_some_and(|campaign| self.cancelled_campaigns.contains(&campaign)) {
             slots.into_iter().for_each(|slot| self.end(no, slot, State::Cancelled, ""));
-        } else if self.paused_campaigns.contains(&campaign) {
+        } else if self.stopped || campaign.is_some_and(|campaign| self.paused_campaigns.contains(&campaign)) {
             self.retry(no, slots, now.wall, key.attempt, tries);
         } else {
             return false;
@@ -378,6 +378,15 @@ impl Lane {
             open.dirty = true;
             self.dirty.push(no);
         }
+    }
+
+    /// What is marked and not started is given back, so that a stop in good order leaves nothing in doubt.
+    fn stop(&mut self, now: Now) {
+        self.stopped = true;
+        let mut frames: Vec<u32> = self.chunks.values().map(|chunk| chunk.no).collect();
+        frames.sort_unstable();
+        frames.dedup();
+        frames.into_iter().for_each(|no| self.give_back_unsent(no, now.wall));
     }
 
     fn pause_campaign(&mut self, now: Now, campaign: Id, paused: bool) {

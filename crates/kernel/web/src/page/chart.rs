@@ -103,8 +103,8 @@ pub fn account(reader: &Reader, total_label: &str, total: u64, slices: &[Slice])
 
 /// Units of a stacked bar.
 const WIDTH: u64 = 1_000;
-/// Narrowest part: about two pixels of a phone, four of a screen.
-const WIDTH_MIN: u64 = 5;
+/// Narrowest part: three pixels of a phone, ten of a screen.
+const WIDTH_MIN: u64 = 10;
 
 /// Where each part begins and how wide it is. Together they are [`WIDTH`] wide and none is below [`WIDTH_MIN`]: the
 /// widest gives what the narrow ones need.

@@ -23,7 +23,9 @@ pub(crate) fn page(texts: &Texts, lang: Lang, failure: &Failure) -> Markup {
             h2 { (say("web-error-do")) }
             p { (part::prose(&hint)) }
         }
-        p.error-note { (say("web-error-back")) }
+        @if !matches!(failure.kind, Kind::NotFound | Kind::Forbidden) {
+            p.error-note { (say("web-error-back")) }
+        }
         p.actions {
             @if failure.kind == Kind::Unauthorized {
                 a.button.primary href="/signin" { (say("web-sign-in")) }

@@ -58,17 +58,17 @@ pub fn section(title: &str, body: Markup) -> Markup {
 
 /// A word that says a state.
 pub fn badge(tone: Tone, text: &str) -> Markup {
-    html! { span.badge class=(tone.class()) { (text) } }
+    html! { span class={ "badge " (tone.class()) } { (text) } }
 }
 
 /// A dot of the tone's colour, beside words that say the same.
 pub fn dot(tone: Tone) -> Markup {
-    html! { i.dot class=(tone.class()) aria-hidden="true" {} }
+    html! { i class={ "dot " (tone.class()) } aria-hidden="true" {} }
 }
 
 /// A sentence that wants attention.
 pub fn notice(tone: Tone, text: &str) -> Markup {
-    html! { p.notice class=(tone.class()) role="alert" { (prose(text)) } }
+    html! { p class={ "notice " (tone.class()) } role="alert" { (prose(text)) } }
 }
 
 /// Names and values.

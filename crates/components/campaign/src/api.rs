@@ -1,0 +1,247 @@
+//! `POST /v1/messages`: one message, an array of them, or a stream of lines.
+//!
+//! Answered after the messages are on the disk. With an `Idempotency-Key` the same call again gets its first answer; a
+//! stream is taken in parts of 1,000 lines, each under a key of its own made from the caller's, so that a stream that
+//! broke off goes on after its last stored line when it is sent again.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::StreamExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use naru_component::ctx::Ctx;
+use naru_core::failure::{Failure, Kind};
+use naru_core::text::{Lang, Texts};
+use naru_dispatch::engine::Dispatch;
+use naru_dispatch::intake::{Batch, CALL_MESSAGES_MAX, Part};
+use naru_dispatch::message::MessageId;
+use naru_web::failed::Failed;
+use naru_web::role::Role;
+use naru_web::visit::Visit;
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::item::{Item, Judge};
+
+/// Bytes of a body that is one message or an array.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lines of a stream that are stored, and answered, together.
+const STREAM_PART: usize = 1_000;
+/// Bytes of one line of a stream.
+const LINE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a key.
+const KEY_BYTES_MAX: usize = 255;
+
+/// The routes.
+pub fn routes() -> Router<Ctx> {
+    Router::new().route("/v1/messages", post(take)).route("/v1/rejected/{file}", get(rejected))
+}
+
+async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<Response, Failed> {
+    let actor = visit.must(Role::Send)?;
+    let key = key(request.headers(), &actor.name)?;
+    let stream = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-ndjson"));
+    if stream {
+        return Ok(take_stream(ctx, key, request.into_body()));
+    }
+    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
+    let body = body.map_err(|_| Failure::new(Kind::TooLarge, "body-too-large").arg("max", BODY_BYTES_MAX))?;
+    let one = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let dispatch = ctx.need::<Dispatch>()?;
+    if one {
+        let item = serde_json::from_slice::<Item>(&body).map_err(not_json)?;
+        let taken = accept(&dispatch, vec![Ok(item)], key.map(|key| (key, xxh3_128(&body).to_le_bytes()))).await?;
+        return match taken.into_iter().next() {
+            Some(Ok(id)) => Ok((StatusCode::ACCEPTED, axum::Json(json!({ "id": id.to_string() }))).into_response()),
+            Some(Err(failure)) => Err(Failed(failure)),
+            None => Err(Failed(Failure::bug("a message without an answer"))),
+        };
+    }
+    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&body).map_err(not_json)?;
+    if items.is_empty() || items.len() > CALL_MESSAGES_MAX {
+        return Err(Failed(Failure::usage("messages-count").arg("found", items.len()).arg("max", CALL_MESSAGES_MAX)));
+    }
+    let items = items.into_iter().map(|raw| serde_json::from_str::<Item>(raw.get()).map_err(row_not_json)).collect();
+    let taken = accept(&dispatch, items, key.map(|key| (key, xxh3_128(&body).to_le_bytes()))).await?;
+    let accepted = taken.iter().filter(|taken| taken.is_ok()).count();
+    let texts = visit.web().texts();
+    let messages: Vec<Value> = taken.iter().map(|taken| told(texts, taken)).collect();
+    let status = if accepted == 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::ACCEPTED };
+    let answer = json!({ "accepted": accepted, "refused": messages.len() - accepted, "messages": messages });
+    Ok((status, axum::Json(answer)).into_response())
+}
+
+/// Takes lines as they come and answers a line for each, in order.
+fn take_stream(ctx: Ctx, key: Option<[u8; 16]>, body: Body) -> Response {
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
+    let lifecycle = ctx.lifecycle().clone();
+    lifecycle.spawn("stream of messages", async move {
+        let mut lines = Lines { ctx, key, part: 0, answers: sender };
+        if let Err(failure) = lines.take_all(body).await {
+            let line = lines.ctx.texts().map(|texts| failed(&texts, &failure)).unwrap_or_default();
+            let _ = lines.answers.send(Ok(format!("{line}\n").into())).await;
+        }
+    });
+    let answers = futures_util::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|r| (r, receiver)) });
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answers)).into_response()
+}
+
+struct Lines {
+    ctx: Ctx,
+    key: Option<[u8; 16]>,
+    /// Parts stored so far.
+    part: u64,
+    answers: tokio::sync::mpsc::Sender<Result<Bytes, std::io::Error>>,
+}
+
+impl Lines {
+    async fn take_all(&mut self, body: Body) -> Result<(), Failure> {
+        let mut chunks = body.into_data_stream();
+        let mut pending: Vec<u8> = Vec::new();
+        let mut part: Vec<Vec<u8>> = Vec::with_capacity(STREAM_PART);
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| Failure::refused("stream-broken").cause(&error))?;
+            pending.extend_from_slice(&chunk);
+            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+                let line = pending.drain(..=end).collect::<Vec<u8>>();
+                if !line.trim_ascii().is_empty() {
+                    part.push(line.trim_ascii().to_vec());
+                }
+                if part.len() == STREAM_PART {
+                    self.take_part(std::mem::take(&mut part)).await?;
+                }
+            }
+            if pending.len() > LINE_BYTES_MAX {
+                return Err(Failure::new(Kind::TooLarge, "line-too-large").arg("max", LINE_BYTES_MAX));
+            }
+        }
+        if !pending.trim_ascii().is_empty() {
+            part.push(pending.trim_ascii().to_vec());
+        }
+        if part.is_empty() { Ok(()) } else { self.take_part(part).await }
+    }
+
+    async fn take_part(&mut self, lines: Vec<Vec<u8>>) -> Result<(), Failure> {
+        let dispatch = self.ctx.need::<Dispatch>()?;
+        let key = self.key.map(|key| {
+            let all = lines.join(&b'\n');
+            let mut name = key.to_vec();
+            name.extend_from_slice(&self.part.to_le_bytes());
+            (xxh3_128(&name).to_le_bytes(), xxh3_128(&all).to_le_bytes())
+        });
+        let items = lines.iter().map(|line| serde_json::from_slice::<Item>(line).map_err(row_not_json)).collect();
+        let taken = accept(&dispatch, items, key).await?;
+        let Some(texts) = self.ctx.texts() else { return Err(Failure::bug("no sentences were handed over")) };
+        let mut answer = String::new();
+        for (index, taken) in taken.iter().enumerate() {
+            let mut line = told(&texts, taken);
+            line["line"] = json!(self.part * STREAM_PART as u64 + index as u64 + 1);
+            answer.push_str(&line.to_string());
+            answer.push('\n');
+        }
+        self.part += 1;
+        // A caller that went away has its lines stored all the same, and gets the answers when it asks again.
+        let _ = self.answers.send(Ok(answer.into())).await;
+        Ok(())
+    }
+}
+
+type Taken = Result<MessageId, Failure>;
+
+/// Judges items and stores the good ones; one answer an item, in order.
+async fn accept(
+    dispatch: &Dispatch,
+    items: Vec<Result<Item<'_>, Failure>>,
+    key: Option<([u8; 16], [u8; 16])>,
+) -> Result<Vec<Taken>, Failure> {
+    let judge = Judge { dispatch, now: dispatch.ctx().clock().now_ms() };
+    let count = items.len();
+    let mut taken: Vec<Taken> = Vec::with_capacity(count);
+    let mut parts: BTreeMap<(String, u32), Part> = BTreeMap::new();
+    for (place, item) in items.into_iter().enumerate() {
+        let judged = match item {
+            Ok(item) => judge.judge(&item).await,
+            Err(failure) => Err(failure),
+        };
+        match judged {
+            Ok(judged) => {
+                let name = (judged.template.id.clone(), judged.template.version);
+                let part = parts.entry(name).or_insert_with(|| Part {
+                    lane: judged.lane,
+                    priority: judged.priority,
+                    template: judged.template,
+                    messages: Vec::new(),
+                });
+                part.messages.push((place, judged.message));
+                taken.push(Ok(MessageId { frame: naru_core::id::Id::default(), slot: 0 }));
+            }
+            Err(failure) => taken.push(Err(failure)),
+        }
+    }
+    if parts.is_empty() {
+        return Ok(taken);
+    }
+    let ids = dispatch.accept(Batch { parts: parts.into_values().collect(), count, key }).await?;
+    for (taken, id) in taken.iter_mut().zip(ids) {
+        if id.frame != naru_core::id::Id::default() {
+            *taken = Ok(id);
+        } else if taken.is_ok() {
+            *taken = Err(Failure::refused("message-refused-before"));
+        }
+    }
+    Ok(taken)
+}
+
+fn told(texts: &Texts, taken: &Taken) -> Value {
+    match taken {
+        Ok(id) => json!({ "id": id.to_string() }),
+        Err(failure) => failed(texts, failure),
+    }
+}
+
+/// As the API tells failures: in English, whatever the caller's language.
+fn failed(texts: &Texts, failure: &Failure) -> Value {
+    let detail = texts.detail(Lang::En, failure);
+    json!({ "errors": [{ "code": failure.code, "detail": detail, "hint": texts.hint(Lang::En, failure) }] })
+}
+
+/// The key's hash, bound to whoever sent it: two programs may count from 1.
+fn key(headers: &HeaderMap, actor: &str) -> Result<Option<[u8; 16]>, Failure> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let bytes = value.as_bytes();
+    if bytes.is_empty() || bytes.len() > KEY_BYTES_MAX {
+        return Err(Failure::usage("idempotency-key-length").arg("max", KEY_BYTES_MAX));
+    }
+    let mut name = Vec::with_capacity(bytes.len() + actor.len() + 1);
+    name.extend_from_slice(actor.as_bytes());
+    name.push(0);
+    name.extend_from_slice(bytes);
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(&name)[..16]);
+    Ok(Some(hash))
+}
+
+fn not_json(error: serde_json::Error) -> Failure {
+    Failure::usage("body-not-json").arg("why", error)
+}
+
+fn row_not_json(error: serde_json::Error) -> Failure {
+    Failure::refused("row-not-json").arg("why", error)
+}
+
+/// A `rejected.csv` that a `send` left, for callers on other machines.
+async fn rejected(State(ctx): State<Ctx>, visit: Visit, Path(file): Path<String>) -> Result<Response, Failed> {
+    visit.must(Role::Send)?;
+    let name = file.strip_suffix(".csv").unwrap_or_default();
+    if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Failed(Failure::not_found("rejected-missing").arg("file", file)));
+    }
+    let path = ctx.parts().data_dir.join("rejected").join(&file);
+    let bytes = tokio::fs::read(path).await.map_err(|_| Failure::not_found("rejected-missing").arg("file", file))?;
+    Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], bytes).into_response())
+}

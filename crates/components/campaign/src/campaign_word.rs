@@ -1,0 +1,155 @@
+//! `naru campaign …`: what is being sent, and steering it.
+
+use naru_component::answer::{Answer, Follow};
+use naru_component::ctx::Ctx;
+use naru_component::word::Call;
+use naru_core::clock::{Millis, seoul};
+use naru_core::failure::Failure;
+use naru_core::text::Lang;
+use naru_dispatch::campaign::{self, Campaign, CampaignState};
+use naru_dispatch::component::account_fields;
+use naru_dispatch::engine::Dispatch;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Campaigns of one list.
+pub const LIST_MAX: usize = 500;
+
+/// List campaigns, newest first
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ListArgs {
+    /// How many, 500 at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[serde(default = "twenty")]
+    limit: usize,
+}
+
+fn twenty() -> usize {
+    20
+}
+
+/// Show how far a campaign is and what became of its messages
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ShowArgs {
+    /// Its id or its name
+    campaign: String,
+    /// Stay and show the progress until the last message has its outcome
+    #[arg(long)]
+    #[serde(default)]
+    watch: bool,
+}
+
+/// Stop a campaign for now
+///
+/// Requests that are on their way end; nothing else of it starts until `naru campaign resume`.
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct PauseArgs {
+    /// Its id or its name
+    campaign: String,
+}
+
+/// Let a paused campaign go on
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ResumeArgs {
+    /// Its id or its name
+    campaign: String,
+}
+
+/// End a campaign: what has not left will not
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CancelArgs {
+    /// Its id or its name
+    campaign: String,
+}
+
+/// Lists.
+pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
+    let campaigns = campaign::list(ctx.store(), Millis::MAX, call.args.limit.clamp(1, LIST_MAX)).await?;
+    let rows = campaigns.iter().map(|campaign| {
+        vec![
+            campaign.id.to_string(),
+            campaign.name.clone(),
+            state(&ctx, call.lang, campaign.state),
+            campaign.account.accepted.to_string(),
+            campaign.account.done().to_string(),
+            campaign.account.failed.to_string(),
+            seoul(campaign.created_at),
+        ]
+    });
+    let columns = ["id", "name", "state", "accepted", "done", "failed", "created"];
+    let columns = columns.map(|name| ctx.say(call.lang, &format!("campaign-column-{name}"), &[])).to_vec();
+    let data: Vec<Value> = campaigns.iter().map(data).collect();
+    if data.is_empty() {
+        return Ok(Answer::data(data)?.line(ctx.say(call.lang, "campaign-none", &[])));
+    }
+    Ok(Answer::data(data)?.table(columns, rows.collect()))
+}
+
+/// Shows one.
+pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
+    let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    let account = &campaign.account;
+    let say = |key: &str| ctx.say(call.lang, key, &[]);
+    let mut fields = vec![
+        (say("field-campaign"), format!("{} ({})", campaign.name, campaign.id)),
+        (say("field-state"), state(&ctx, call.lang, campaign.state)),
+        (say("field-template"), format!("{} v{}", campaign.template, campaign.version)),
+        (say("field-lane"), campaign.lane.clone()),
+        (say("field-created"), format!("{} ({})", seoul(campaign.created_at), campaign.created_by)),
+        (say("field-refused"), campaign.refused.to_string()),
+    ];
+    fields.extend(account_fields(&ctx, call.lang, account));
+    let mut answer = Answer::data(data(&campaign))?
+        .progress(campaign.name.clone(), account.done(), account.accepted)
+        .fields(fields);
+    if call.args.watch && !is_done(&campaign) {
+        let args = json!({ "campaign": campaign.id.to_string() });
+        answer.follow = Some(Follow { word: "campaign show".to_owned(), args });
+    }
+    Ok(answer)
+}
+
+/// Pauses.
+pub async fn pause(ctx: Ctx, call: Call<PauseArgs>) -> Result<Answer, Failure> {
+    let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    ctx.need::<Dispatch>()?.pause(campaign.id).await?;
+    steered(&ctx, call.lang, "campaign-paused", &campaign).await
+}
+
+/// Resumes.
+pub async fn resume(ctx: Ctx, call: Call<ResumeArgs>) -> Result<Answer, Failure> {
+    let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    ctx.need::<Dispatch>()?.resume(campaign.id).await?;
+    steered(&ctx, call.lang, "campaign-resumed", &campaign).await
+}
+
+/// Cancels.
+pub async fn cancel(ctx: Ctx, call: Call<CancelArgs>) -> Result<Answer, Failure> {
+    let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    ctx.need::<Dispatch>()?.cancel(campaign.id).await?;
+    steered(&ctx, call.lang, "campaign-cancelled", &campaign).await
+}
+
+async fn steered(ctx: &Ctx, lang: Lang, key: &str, campaign: &Campaign) -> Result<Answer, Failure> {
+    let now = campaign::resolve(ctx.store(), &campaign.id.to_string()).await?;
+    Ok(Answer::data(data(&now))?.line(ctx.say(lang, key, &[("name", &campaign.name)])))
+}
+
+/// A campaign's state in the reader's language.
+pub fn state(ctx: &Ctx, lang: Lang, state: CampaignState) -> String {
+    ctx.say(lang, &format!("campaign-state-{}", state.name()), &[])
+}
+
+/// Whether nothing more will happen by itself.
+pub fn is_done(campaign: &Campaign) -> bool {
+    matches!(campaign.state, CampaignState::Done | CampaignState::Cancelled)
+}
+
+/// A campaign as programs get it.
+pub fn data(campaign: &Campaign) -> Value {
+    let mut data = serde_json::to_value(campaign).unwrap_or_default();
+    data["done"] = json!(is_done(campaign));
+    data["balances"] = json!(campaign.account.balances());
+    data
+}

@@ -1,0 +1,233 @@
+//! `naru send`: a file of customers into a campaign.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use naru_component::answer::{Answer, AnswerFile, Follow};
+use naru_component::ctx::Ctx;
+use naru_component::word::Call;
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_core::text::Lang;
+use naru_dispatch::campaign::NewCampaign;
+use naru_dispatch::engine::Dispatch;
+use naru_dispatch::frame::TemplateRef;
+use naru_dispatch::import::{Begun, Done, ImportKey};
+use naru_dispatch::template::Template;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::file::detect::{Detected, detect};
+use crate::file::plan::Plan;
+use crate::intake::{self, Outcome, Source};
+
+/// Send a campaign to the customers in a file
+///
+/// Takes CSV (UTF-8 or as Korean Excel writes it), XLSX, or NDJSON. The fields `to`, `customer` and `expires_at` are
+/// found by the names such columns usually have; the other columns fill the template's variables of the same name.
+/// Bad rows are refused one by one into rejected.csv, and the good ones go. Returns when every good row is on the disk.
+/// The same file, template and name again goes on where an interrupted run stopped, and never sends a row twice.
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SendArgs {
+    /// The template, by its id
+    #[arg(long, value_name = "ID")]
+    template: String,
+    /// The file of customers
+    #[arg(long, value_name = "FILE")]
+    to: String,
+    /// What the campaign is called; the file's name where absent
+    #[arg(long, value_name = "CAMPAIGN")]
+    name: Option<String>,
+    /// Which column fills a field or a variable, such as to=휴대폰 (can be repeated)
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    #[serde(default)]
+    map: Vec<String>,
+    /// Begin to send while the file is still being read
+    #[arg(long)]
+    #[serde(default)]
+    stream: bool,
+    /// Read and check the file, show the first messages, and send nothing
+    #[arg(long)]
+    #[serde(default)]
+    dry_run: bool,
+    /// Stay and show the progress until the last message has its outcome
+    #[arg(long)]
+    #[serde(default)]
+    watch: bool,
+}
+
+/// Does it.
+pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let template = dispatch.templates().newest(&call.args.template).await?;
+    let path = call.upload.clone().unwrap_or_else(|| PathBuf::from(&call.args.to));
+    let plan = Plan::new(&template, &call.args.map)?;
+    let detected = on_thread(move || detect(&path).map(|detected| (path, detected))).await?;
+    let source_name = file_name(&call.args.to);
+    let name = call.args.name.clone().unwrap_or_else(|| source_name.clone());
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err(Failure::usage("campaign-name").arg("max", NAME_CHARS_MAX));
+    }
+    let key = import_key(&detected.1, &template.text.id, &name);
+    let (path, detected) = detected;
+    let rejected = rejected_path(&ctx, &key);
+    let mut source = Source { path, detected, plan, template: template.clone(), rejected, lang: call.lang };
+    if call.args.dry_run {
+        let (ctx2, progress) = (ctx.clone(), call.progress.clone());
+        let outcome = on_thread(move || intake::run(&ctx2, &source, None, &progress).map(|outcome| (outcome, source)));
+        let (outcome, source) = outcome.await?;
+        return dry_answer(&ctx, call.lang, &outcome, &source);
+    }
+    let now = ctx.clock().now_ms();
+    let new = NewCampaign {
+        id: Id::new(now),
+        name: name.clone(),
+        template: template.text.id.clone(),
+        version: template.version,
+        lane: dispatch.route(template.text.channel)?.to_owned(),
+        purpose: template.text.purpose,
+        stream: call.args.stream,
+        source: source_name,
+        created_at: now,
+        created_by: call.actor.name.clone(),
+    };
+    let (begun, ending) = dispatch.import(key, new, template_ref(&template)).await?;
+    let import = match begun {
+        Begun::Open(import) => import,
+        Begun::Finished(done) => return finished_answer(&ctx, &call, &name, done),
+    };
+    if import.version != template.version {
+        source.template = dispatch.templates().version(&template.text.id, import.version).await?;
+    }
+    let (ctx2, progress) = (ctx.clone(), call.progress.clone());
+    let fed = on_thread(move || intake::run(&ctx2, &source, Some(import), &progress).map(|outcome| (outcome, source))).await;
+    let done = match ending {
+        Some(ending) => ending.wait().await,
+        None => Err(Failure::bug("an import without an end")),
+    };
+    // What went wrong with the file says more than that the import has no end.
+    let (outcome, source) = fed?;
+    answer(&ctx, &dispatch, &call, &name, done?, &outcome, &source)
+}
+
+/// Shown in lists and typed in commands.
+const NAME_CHARS_MAX: usize = 100;
+
+/// The template as frames name it.
+pub fn template_ref(template: &Template) -> TemplateRef {
+    TemplateRef {
+        id: template.text.id.clone(),
+        version: template.version,
+        variables: template.variables.len() as u8,
+    }
+}
+
+fn answer(
+    ctx: &Ctx,
+    dispatch: &Arc<Dispatch>,
+    call: &Call<SendArgs>,
+    name: &str,
+    done: Done,
+    outcome: &Outcome,
+    source: &Source,
+) -> Result<Answer, Failure> {
+    let (accepted, refused) = (done.accepted.to_string(), outcome.refused.to_string());
+    let campaign = done.campaign.to_string();
+    let data = json!({
+        "campaign": campaign, "name": name, "accepted": done.accepted, "refused": outcome.refused,
+        "template": source.template.text.id, "version": source.template.version,
+        "running": dispatch.is_running(),
+    });
+    let args = [("name", name), ("accepted", accepted.as_str()), ("refused", refused.as_str()), ("campaign", campaign.as_str())];
+    let mut answer = Answer::data(data)?.line(ctx.say(call.lang, "send-accepted", &args));
+    answer = with_refusals(ctx, call.lang, answer, outcome, source);
+    answer = answer.line(ctx.say(call.lang, "send-campaign", &args));
+    if !dispatch.is_running() {
+        answer = answer.warn(ctx.say(call.lang, "send-no-serve", &[]));
+    } else if call.args.watch {
+        answer.follow = Some(Follow { word: "campaign show".to_owned(), args: json!({ "campaign": campaign }) });
+    }
+    Ok(answer)
+}
+
+fn finished_answer(ctx: &Ctx, call: &Call<SendArgs>, name: &str, done: Done) -> Result<Answer, Failure> {
+    let (accepted, campaign) = (done.accepted.to_string(), done.campaign.to_string());
+    let data = json!({
+        "campaign": campaign, "name": name, "accepted": done.accepted, "refused": done.refused, "repeated": true,
+    });
+    let args = [("name", name), ("accepted", accepted.as_str()), ("campaign", campaign.as_str())];
+    let mut answer = Answer::data(data)?
+        .warn(ctx.say(call.lang, "send-repeated", &args))
+        .line(ctx.say(call.lang, "send-repeated.hint", &args));
+    answer.refused = true;
+    Ok(answer)
+}
+
+fn dry_answer(ctx: &Ctx, lang: Lang, outcome: &Outcome, source: &Source) -> Result<Answer, Failure> {
+    let samples: Vec<_> = outcome
+        .samples
+        .iter()
+        .map(|(to, subject, text)| json!({ "to": to, "subject": subject, "text": text }))
+        .collect();
+    let data = json!({
+        "dry_run": true, "accepted": outcome.accepted, "refused": outcome.refused,
+        "bytes": outcome.size_bytes, "samples": samples,
+    });
+    let (accepted, refused) = (outcome.accepted.to_string(), outcome.refused.to_string());
+    let args = [("accepted", accepted.as_str()), ("refused", refused.as_str())];
+    let mut answer = Answer::data(data)?.line(ctx.say(lang, "send-dry", &args));
+    answer = with_refusals(ctx, lang, answer, outcome, source);
+    for (to, subject, text) in &outcome.samples {
+        let mut fields = vec![(ctx.say(lang, "field-to", &[]), to.clone())];
+        fields.extend(subject.clone().map(|subject| (ctx.say(lang, "field-subject", &[]), subject)));
+        fields.push((ctx.say(lang, "field-text", &[]), text.clone()));
+        answer = answer.fields(fields);
+    }
+    Ok(answer)
+}
+
+fn with_refusals(ctx: &Ctx, lang: Lang, mut answer: Answer, outcome: &Outcome, source: &Source) -> Answer {
+    let Some(texts) = ctx.texts().filter(|_| outcome.refused > 0) else { return answer };
+    let rows = outcome.refusals.iter().map(|refusal| {
+        vec![refusal.line.to_string(), refusal.code.to_owned(), texts.detail(lang, &refusal.failure())]
+    });
+    let columns = ["line", "code", "detail"].map(|name| ctx.say(lang, &format!("refused-{name}"), &[]));
+    answer = answer.table(columns.to_vec(), rows.collect());
+    let file = source.rejected.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    answer.file = Some(AnswerFile {
+        name: "rejected.csv".to_owned(),
+        href: format!("/v1/rejected/{file}"),
+        path: source.rejected.display().to_string(),
+    });
+    answer
+}
+
+/// The same file for the same template under the same name is the same intake.
+fn import_key(detected: &Detected, template: &str, name: &str) -> ImportKey {
+    let mut hash = Sha256::new();
+    hash.update(detected.sha256);
+    for text in [template, name] {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    let mut key = [0; 16];
+    key.copy_from_slice(&hash.finalize()[..16]);
+    key
+}
+
+fn rejected_path(ctx: &Ctx, key: &ImportKey) -> PathBuf {
+    let mut hex = [0u8; 32];
+    let name = naru_core::id::write_hex(key, &mut hex);
+    ctx.parts().data_dir.join("rejected").join(format!("{name}.csv"))
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Reading a file blocks: it has a thread of its own.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(Failure::bug)?
+}

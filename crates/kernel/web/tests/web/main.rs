@@ -1,0 +1,13 @@
+//! The front over real HTTP, on a real SQLite file and a real PostgreSQL.
+
+mod cross_origin;
+mod errors;
+mod headers;
+mod house;
+mod links;
+mod live;
+mod people;
+mod sessions;
+mod sign_in;
+mod texts;
+mod tokens;
