@@ -8,6 +8,7 @@ use naru_component::word::Word;
 use naru_core::text::Lang;
 use serde_json::Value;
 
+use crate::demo::DemoArgs;
 use crate::init::InitArgs;
 use crate::sandbox::SandboxArgs;
 use crate::serve::ServeArgs;
@@ -47,6 +48,8 @@ pub enum Asked<'a> {
 pub enum Own {
     /// `init`.
     Init(InitArgs),
+    /// `demo`.
+    Demo(DemoArgs),
     /// `serve`.
     Serve(ServeArgs),
     /// `sandbox`.
@@ -78,7 +81,7 @@ const GROUPS: &[(&str, &str)] = &[
 const SECTIONS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "demo", "serve", "sandbox", "doctor"]),
     ("Send", &["send", "campaign", "message", "template"]),
-    ("Keep", &["consent", "audit", "config", "user", "token"]),
+    ("Keep", &["consent", "lane", "audit", "config", "user", "token"]),
 ];
 const LAST_SECTION: &str = "More";
 
@@ -107,6 +110,7 @@ pub fn asked<'a>(words: &'a [Word], matches: &ArgMatches) -> Result<Asked<'a>, c
     let (first, matches) = matches.subcommand().expect("clap requires a command");
     let own = match first {
         "init" => Own::Init(InitArgs::from_arg_matches(matches)?),
+        "demo" => Own::Demo(DemoArgs::from_arg_matches(matches)?),
         "serve" => Own::Serve(ServeArgs::from_arg_matches(matches)?),
         "sandbox" => Own::Sandbox(SandboxArgs::from_arg_matches(matches)?.into()),
         "config" => match matches.subcommand().expect("clap requires a verb") {
@@ -186,6 +190,7 @@ fn own() -> Vec<Command> {
         );
     vec![
         InitArgs::augment_args(Command::new("init")),
+        DemoArgs::augment_args(Command::new("demo")),
         ServeArgs::augment_args(Command::new("serve")),
         SandboxArgs::augment_args(Command::new("sandbox")),
         config,
@@ -271,6 +276,28 @@ mod tests {
     #[tokio::test]
     async fn the_grammar_is_sound() {
         command(&words().await).debug_assert();
+    }
+
+    /// What every help says. Where it should say something else now: `INSTA_UPDATE=always cargo test -p naru`.
+    #[tokio::test]
+    async fn help_says_what_it_said() {
+        let mut pages = String::new();
+        let mut all = command(&words().await).term_width(100);
+        all.build();
+        print(&mut all, "naru", &mut pages);
+        insta::assert_snapshot!("help", pages);
+    }
+
+    fn print(command: &mut Command, path: &str, pages: &mut String) {
+        // As clap decides when somebody asks.
+        let long =
+            command.get_long_about().is_some() || command.get_arguments().any(|arg| arg.get_long_help().is_some());
+        let help = if long { command.render_long_help() } else { command.render_help() };
+        *pages += &format!("$ {path} --help\n{}\n\n", help.to_string().trim_end());
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            let path = format!("{path} {}", inner.get_name());
+            print(inner, &path, pages);
+        }
     }
 
     #[tokio::test]

@@ -82,7 +82,13 @@ impl<'a> Client<'a> {
         }
     }
 
-    async fn say_here(&self, loaded: &Loaded, word: &Word, args: Value, progress: &Progress) -> Result<Answer, Failure> {
+    async fn say_here(
+        &self,
+        loaded: &Loaded,
+        word: &Word,
+        args: Value,
+        progress: &Progress,
+    ) -> Result<Answer, Failure> {
         if !word.reads {
             let house = House::own(loaded, self.catalogue).await?;
             return said_in(house, self.call(word, args, progress)?, word.path).await;

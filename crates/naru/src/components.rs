@@ -12,7 +12,7 @@ use crate::config::WebConfig;
 use crate::{engines, kernel};
 
 // A room is a crate that is known here by one word, which is also its section of the configuration.
-components! { provider, consent }
+components! { campaign, provider, consent }
 
 /// Makes the configuration's type and the list of components out of the names of rooms.
 macro_rules! components {

@@ -47,7 +47,7 @@ pub fn checks() -> Vec<Check> {
 
 async fn doctor(ctx: Ctx, call: Call<Doctor>) -> Result<Answer, Failure> {
     let checks = ctx.need::<Checks>()?;
-    let wanted = |check: &&Check| call.args.part.as_deref().is_none_or(|part| part == check.name);
+    let wanted = |check: &&Check| call.args.part.as_deref().is_none_or(|part| is_part(part, check.name));
     let checks: Vec<&Check> = checks.0.iter().filter(wanted).collect();
     if checks.is_empty() {
         let parts: Vec<_> = ctx.need::<Checks>()?.0.iter().map(|check| check.name).collect();
@@ -72,6 +72,11 @@ async fn doctor(ctx: Ctx, call: Call<Doctor>) -> Result<Answer, Failure> {
     }
     let key = if bad == 0 { "doctor-well" } else { "doctor-bad" };
     Ok(answer.line(ctx.say(call.lang, key, &[("count", &bad.to_string())])))
+}
+
+/// `consent` means `consent rows` and `consent night`.
+fn is_part(part: &str, name: &str) -> bool {
+    name.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 fn data(ctx: &Ctx, part: &str, finding: &Finding) -> Value {
@@ -152,6 +157,15 @@ fn gib(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_named_in_whole_words() {
+        let check = |part: &str, expect: bool| assert_eq!(is_part(part, "consent night"), expect, "{part}");
+        check("consent", true);
+        check("consent night", true);
+        check("con", false);
+        check("night", false);
+    }
 
     #[test]
     fn space_is_told_in_tenths() {

@@ -95,19 +95,19 @@ fn kept_as(file: &AnswerFile, args: &Value) -> Result<PathBuf, Failure> {
     name.map(PathBuf::from).ok_or_else(|| Failure::bug(format!("{:?} is no name of a file", file.name)))
 }
 
-struct Bars {
+pub struct Bars {
     all: MultiProgress,
     bars: std::cell::RefCell<Vec<ProgressBar>>,
 }
 
 impl Bars {
-    fn new(terminal: &Terminal) -> Bars {
+    pub fn new(terminal: &Terminal) -> Bars {
         let hidden = !terminal.environment.err_terminal;
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Bars { all: MultiProgress::with_draw_target(target), bars: std::cell::RefCell::default() }
     }
 
-    fn show(&self, at: usize, label: &str, done: u64, total: u64) {
+    pub fn show(&self, at: usize, label: &str, done: u64, total: u64) {
         let mut bars = self.bars.borrow_mut();
         while bars.len() <= at {
             bars.push(self.all.add(ProgressBar::new(total).with_style(style())));
@@ -119,7 +119,7 @@ impl Bars {
         }
     }
 
-    fn clear(&self) {
+    pub fn clear(&self) {
         // An error means that there is no terminal to clear.
         let _ = self.all.clear();
     }

@@ -12,14 +12,23 @@ mod trace;
 mod upload;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use naru_web::front::Door;
 use naru_web::state::{MenuItem, Parts, Web};
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::house::House;
 
 pub use upload::empty_spool;
+
+/// Between two pieces of a body; whoever pauses longer has gone.
+const BODY_SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The front of a house that is open for writing.
 pub fn front(house: &House) -> Web {
@@ -40,5 +49,7 @@ pub fn router(house: &House, web: &Web, door: Door) -> Router {
     let own = words::routes(house, door).merge(openapi::routes(house)).merge(probe::routes(ctx));
     let rooms = house.components.iter().map(|component| component.routes.clone().with_state(ctx.clone()));
     let rooms = rooms.fold(own, Router::merge);
-    web.front(door, rooms).layer(from_fn_with_state(trace::Traced::new(ctx), trace::trace))
+    web.front(door, rooms)
+        .layer(from_fn_with_state(trace::Traced::new(ctx), trace::trace))
+        .layer(RequestBodyTimeoutLayer::new(BODY_SILENCE_MAX))
 }

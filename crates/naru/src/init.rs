@@ -34,16 +34,16 @@ const NEXT: [(&str, &str); 3] = [
     ("naru template push templates", "init-next-templates"),
 ];
 
+impl InitArgs {
+    /// For a folder.
+    pub fn new(folder: &Path) -> InitArgs {
+        InitArgs { folder: folder.to_owned() }
+    }
+}
+
 /// Writes the files and says what comes next.
 pub fn init(args: &InitArgs, terminal: &Terminal) -> Result<u8, End> {
-    // All are looked at before one is written, so that a refusal leaves no half of a beginning.
-    if let Some((name, _)) = FILES.iter().find(|(name, _)| args.folder.join(name).exists()) {
-        return Err(Failure::conflict("init-exists").arg("path", args.folder.join(name).display()).into());
-    }
-    for (name, text) in FILES {
-        let path = args.folder.join(name);
-        write_new(&path, text).map_err(|e| Failure::refused("init-unwritten").arg("path", path.display()).cause(&e))?;
-    }
+    write(args)?;
     if terminal.json {
         let files: Vec<_> = FILES.iter().map(|(name, _)| args.folder.join(name)).collect();
         terminal.data(&json!({ "files": files }))?;
@@ -51,6 +51,19 @@ pub fn init(args: &InitArgs, terminal: &Terminal) -> Result<u8, End> {
         terminal.print(&told(&args.folder, terminal))?;
     }
     Ok(0)
+}
+
+/// Writes the files.
+pub fn write(args: &InitArgs) -> Result<(), Failure> {
+    // All are looked at before one is written, so that a refusal leaves no half of a beginning.
+    if let Some((name, _)) = FILES.iter().find(|(name, _)| args.folder.join(name).exists()) {
+        return Err(Failure::conflict("init-exists").arg("path", args.folder.join(name).display()));
+    }
+    for (name, text) in FILES {
+        let path = args.folder.join(name);
+        write_new(&path, text).map_err(|e| Failure::refused("init-unwritten").arg("path", path.display()).cause(&e))?;
+    }
+    Ok(())
 }
 
 fn told(folder: &Path, terminal: &Terminal) -> String {

@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod components;
 mod config;
+mod demo;
 mod doctor;
 mod engines;
 mod environment;

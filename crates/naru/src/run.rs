@@ -11,7 +11,7 @@ use crate::config::{self, Loaded};
 use crate::environment::Environment;
 use crate::house::{Catalogue, on_paper};
 use crate::terminal::{End, Terminal};
-use crate::{engines, follow, init, sandbox, serve};
+use crate::{demo, engines, follow, init, sandbox, serve};
 
 /// Runs what was typed and returns the exit code: 0 done, 1 refused or failed, 2 wrong usage, 255 our bug.
 pub async fn run() -> u8 {
@@ -56,6 +56,7 @@ async fn own(own: Own, everywhere: &cli::Everywhere, catalogue: &Catalogue, term
     let load = || config::load(everywhere.config.as_deref());
     match own {
         Own::Init(args) => init::init(&args, terminal),
+        Own::Demo(args) => demo::demo(&args, catalogue, terminal).await,
         Own::Serve(args) => serve::serve(&args, load()?, catalogue, terminal).await,
         Own::Sandbox(args) => sandbox::sandbox(*args, terminal).await,
         Own::ConfigShow { default: true } => terminal.print(config::MANUAL).map(|()| 0),

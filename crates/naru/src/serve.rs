@@ -12,6 +12,7 @@ use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use naru_web::front::Door;
 use naru_web::link;
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::Loaded;
 use crate::house::{Catalogue, House, url};
@@ -48,14 +49,7 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     let network = listen::bind(loaded.config.web.listen).await?;
     let address = network.local_addr()?;
     let socket = listen::bind_socket(&loaded.socket())?;
-    engines::start(&house.ctx).await?;
-    for component in &house.components {
-        component.jobs.iter().for_each(|job| job.clone().start(&lifecycle));
-    }
-    let web = http::front(&house);
-    let (outside, inside) = (http::router(&house, &web, Door::Network), http::router(&house, &web, Door::Local));
-    lifecycle.spawn("network", listen::serve_network(network, outside, lifecycle.clone()));
-    lifecycle.spawn("socket", listen::serve_socket(socket, inside, lifecycle.clone()));
+    open(&house, network, socket).await?;
     tracing::info!(%address, data_dir = %loaded.data_dir.display(), "naru serves");
     invite(&house, &url(address), terminal).await?;
 
@@ -66,6 +60,20 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     house.ctx.store().close().await;
     tracing::info!("naru has stopped");
     Ok(u8::from(!left.is_empty()))
+}
+
+/// Starts engines, jobs and both doors of a house.
+pub async fn open(house: &House, network: TcpListener, socket: UnixListener) -> Result<(), Failure> {
+    let lifecycle = house.ctx.lifecycle();
+    engines::start(&house.ctx).await?;
+    for component in &house.components {
+        component.jobs.iter().for_each(|job| job.clone().start(lifecycle));
+    }
+    let web = http::front(house);
+    let (outside, inside) = (http::router(house, &web, Door::Network), http::router(house, &web, Door::Local));
+    lifecycle.spawn("network", listen::serve_network(network, outside, lifecycle.clone()));
+    lifecycle.spawn("socket", listen::serve_socket(socket, inside, lifecycle.clone()));
+    Ok(())
 }
 
 /// Prints a way in where nobody can sign in yet. It goes to a terminal or nowhere: standard error may be a log, and
@@ -91,7 +99,7 @@ async fn invite(house: &House, url: &str, terminal: &Terminal) -> Result<(), Fai
 }
 
 /// Stops new work and waits for what has begun, saying by name what that is. Returns what did not end.
-async fn drain(lifecycle: &Lifecycle, signals: &mut Signals) -> Vec<(&'static str, usize)> {
+pub async fn drain(lifecycle: &Lifecycle, signals: &mut Signals) -> Vec<(&'static str, usize)> {
     tracing::info!("stopping: what has begun ends first");
     lifecycle.stop();
     let end = tokio::time::Instant::now() + DRAIN_MAX;

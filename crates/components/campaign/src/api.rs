@@ -50,7 +50,7 @@ async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<
         return Ok(take_stream(ctx, key, request.into_body()));
     }
     let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let body = body.map_err(|_| Failure::new(Kind::TooLarge, "body-too-large").arg("max", BODY_BYTES_MAX))?;
+    let body = body.map_err(|_| Failure::new(Kind::TooLarge, "messages-too-large").arg("max", BODY_BYTES_MAX))?;
     let one = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     let dispatch = ctx.need::<Dispatch>()?;
     if one {

@@ -30,6 +30,8 @@ mod seen;
 mod sheet;
 mod window;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use naru_core::failure::Failure;
@@ -39,6 +41,20 @@ use naru_dispatch::frame::MESSAGE_BYTES_MAX;
 /// what a quotation mark that is never closed can swallow.
 pub const ROW_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::refused("file-unreadable").arg("path", path.display()).cause(error)
+}
+
+/// Fills `chunk` as far as the file goes.
+fn read_chunk(file: &mut File, chunk: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < chunk.len() {
+        match file.read(&mut chunk[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }

@@ -25,7 +25,8 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// nothing happens, so that this can run on every commit. If any file is wrong, nothing is loaded.
 #[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PushArgs {
-    /// The folder, or one file, on the machine that runs naru
+    /// The folder, or one file; with --url a path on the machine that runs naru
+    #[arg(value_parser = absolute)]
     dir: String,
 }
 
@@ -42,6 +43,11 @@ pub struct ShowArgs {
     #[arg(long, value_name = "N")]
     #[serde(default)]
     version: Option<u32>,
+}
+
+/// A running `serve` reads the folder, and works in another one than whoever types.
+fn absolute(path: &str) -> std::io::Result<String> {
+    std::path::absolute(path).map(|path| path.display().to_string())
 }
 
 /// Loads.

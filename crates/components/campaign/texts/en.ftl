@@ -15,10 +15,17 @@ file-json = { $path } is one JSON array
     .hint = Put each object on a line of its own, without brackets and commas between them: `jq -c '.[]'` does that
 file-encoding = Line { $line } of { $path } is neither UTF-8 nor CP949
     .hint = Mend that line, or save the file as "CSV UTF-8"
-workbook-too-large = { $path } would unpack to more than naru takes ({ $found }, at most { $max })
+workbook-too-large = { $path } is larger than naru unpacks: { $unit ->
+        [rows] row { $found }, at most { $max }
+        [columns] column { $found }, at most { $max }
+        [parts] { $found } parts, at most { $max }
+       *[bytes] { $found } bytes, at most { $max }
+    }
     .hint = Save the sheet as "CSV UTF-8"; that has no bound
 workbook-unreadable = { $path } is damaged or no workbook that naru can read
     .hint = Open it in Excel and save it again, or save the sheet as "CSV UTF-8"
+workbook-no-room = { $path } could not be unpacked into { $dir }
+    .hint = Check the free space and the permissions of that folder
 column-missing = The file has no column for: { $missing }
     .hint = Its columns are: { $found }. Rename them, or say which is meant: { $map }
 column-repeated = Two columns are called { $column }
@@ -137,7 +144,7 @@ purpose-info = information
 purpose-ad = advertisement
 
 # API
-body-too-large = The body is larger than { $max } bytes
+messages-too-large = The body is larger than { $max } bytes
     .hint = Send large amounts as a stream: content-type application/x-ndjson, one message a line
 body-not-json = The body is not what this call takes: { $why }
     .hint = Send one message as an object, or an array of them: { "{" }"template": …, "to": …, "variables": { "{" }…{ "}" }{ "}" }

@@ -15,10 +15,17 @@ file-json = { $path } 파일은 JSON 배열 하나로 되어 있습니다
     .hint = 대괄호와 쉼표 없이 한 줄에 객체 하나씩 적으세요. `jq -c '.[]'`로 바꿀 수 있습니다
 file-encoding = { $path } 파일의 { $line }번째 줄은 UTF-8도 CP949도 아닙니다
     .hint = 그 줄을 고치거나 파일을 "CSV UTF-8"로 저장하세요
-workbook-too-large = { $path } 파일은 압축을 풀면 너무 큽니다 ({ $found }, 최대 { $max })
+workbook-too-large = { $path } 파일은 naru가 풀 수 있는 크기를 넘습니다: { $unit ->
+        [rows] { $found }번째 행, 최대 { $max }
+        [columns] { $found }번째 열, 최대 { $max }
+        [parts] 구성 파일 { $found }개, 최대 { $max }개
+       *[bytes] { $found }바이트, 최대 { $max }바이트
+    }
     .hint = 시트를 "CSV UTF-8"로 저장하세요. CSV에는 이 제한이 없습니다
 workbook-unreadable = { $path } 파일이 손상되었거나 naru가 읽을 수 없는 통합 문서입니다
     .hint = 엑셀에서 열어 다시 저장하거나, 시트를 "CSV UTF-8"로 저장하세요
+workbook-no-room = { $path } 파일을 { $dir } 폴더에 풀지 못했습니다
+    .hint = 그 폴더의 여유 공간과 권한을 확인하세요
 column-missing = 파일에 필요한 열이 없습니다: { $missing }
     .hint = 파일의 열: { $found }. 열 이름을 바꾸거나 어느 열인지 알려 주세요: { $map }
 column-repeated = 이름이 { $column }인 열이 둘입니다
@@ -137,7 +144,7 @@ purpose-info = 정보
 purpose-ad = 광고
 
 # API
-body-too-large = 본문이 { $max }바이트보다 큽니다
+messages-too-large = 본문이 { $max }바이트보다 큽니다
     .hint = 많은 양은 스트림으로 보내세요: content-type application/x-ndjson, 한 줄에 메시지 하나
 body-not-json = 이 호출이 받을 수 없는 본문입니다: { $why }
     .hint = 메시지 하나를 객체로, 여럿은 배열로 보내세요: { "{" }"template": …, "to": …, "variables": { "{" }…{ "}" }{ "}" }

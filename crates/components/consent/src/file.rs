@@ -46,8 +46,6 @@ pub struct Chunk {
     pub given: Vec<Given>,
     /// The others.
     pub refused: Vec<Refusal>,
-    /// Bytes of the file that are behind the reader.
-    pub bytes_done: u64,
 }
 
 /// A row that was not taken.
@@ -77,9 +75,10 @@ impl ConsentFile {
         Ok(ConsentFile { reader, record: ByteRecord::new(), columns, encoding, bytes, now })
     }
 
-    /// Its length.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    /// How many rows the file has, guessed from the bytes that the first `read` of them took.
+    pub fn rows_about(&self, read: u64) -> u64 {
+        let bytes_done = self.reader.position().byte().clamp(1, self.bytes.max(1));
+        (u128::from(read) * u128::from(self.bytes.max(1)) / u128::from(bytes_done)) as u64
     }
 
     /// The next rows; `None` at the end.
@@ -100,7 +99,6 @@ impl ConsentFile {
             }
         }
         chunk.given.sort_unstable_by(|one, other| one.address.cmp(&other.address));
-        chunk.bytes_done = self.reader.position().byte().min(self.bytes);
         Ok((chunk.given.len() + chunk.refused.len() > 0).then_some(chunk))
     }
 

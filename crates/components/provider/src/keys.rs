@@ -6,6 +6,7 @@ use http::Uri;
 use naru_core::failure::Failure;
 use naru_core::masked::Secret;
 use naru_dispatch::config::LaneConfig;
+use rustls::pki_types::ServerName;
 
 /// `[dispatch.lane.NAME]`, with what is needed to say which key is wrong.
 pub struct LaneKeys<'a> {
@@ -71,7 +72,7 @@ fn endpoint(url: &str, schemes: &[(&'static str, u16)]) -> Option<Endpoint> {
     let (scheme, default_port) = *schemes.iter().find(|(name, _)| uri.scheme_str() == Some(name))?;
     let authority = uri.authority()?;
     // A name and a password have keys of their own, the password never in this file; a query would be lost silently.
-    if authority.as_str().contains('@') || uri.query().is_some() || authority.host().is_empty() {
+    if authority.as_str().contains('@') || uri.query().is_some() {
         return None;
     }
     // A port that is no number reads as none.
@@ -80,12 +81,10 @@ fn endpoint(url: &str, schemes: &[(&'static str, u16)]) -> Option<Endpoint> {
         None if authority.as_str().len() > authority.host().len() => return None,
         None => default_port,
     };
-    Some(Endpoint {
-        scheme,
-        host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port,
-        path: uri.path().trim_end_matches('/').to_owned(),
-    })
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    // What no certificate can be for is no host.
+    ServerName::try_from(host.as_str()).ok()?;
+    Some(Endpoint { scheme, host, port, path: uri.path().trim_end_matches('/').to_owned() })
 }
 
 #[cfg(test)]
@@ -110,6 +109,8 @@ mod tests {
         check("vendor.example", None);
         check("vendor.example:443", None);
         check("https://", None);
+        check("https://-vendor-.example", None);
+        check("https://가게.example", None);
         check("https://vendor.example:https", None);
         check("https://vendor.example:70000", None);
         check("https://key:secret@vendor.example", None);

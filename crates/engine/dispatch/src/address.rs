@@ -56,7 +56,9 @@ fn phone(text: &str, out: &mut String) -> bool {
     }
     let mobile = out.starts_with("01") && matches!(out.as_bytes().get(2), Some(b'0' | b'1' | b'6'..=b'9'));
     let personal = out.starts_with("050");
-    (mobile && matches!(out.len(), 10 | 11)) || (personal && matches!(out.len(), 11 | 12))
+    // Only the numbers of before 2004 (011 and so on) may have a digit less.
+    let length_sound = out.len() == 11 || (out.len() == 10 && !out.starts_with("010"));
+    (mobile && length_sound) || (personal && matches!(out.len(), 11 | 12))
 }
 
 fn email(text: &str, out: &mut String) -> bool {
@@ -105,6 +107,7 @@ mod tests {
                 ("1012345678", Some("01012345678")),
                 ("0111234567", Some("0111234567")),
                 ("050412345678", Some("050412345678")),
+                ("010-123-4567", None),
                 ("02-123-4567", None),
                 ("01512345678", None),
                 ("0101234567890", None),

@@ -113,8 +113,7 @@ fn patches(reader: Reader, seen: u64) -> impl Stream<Item = Patch> + Send {
     let ticks = tokio_stream::wrappers::IntervalStream::new(tokio::time::interval(Duration::from_millis(300)));
     ticks.scan(seen, move |done, _| {
         *done = (*done + 1_731).min(TOTAL);
-        let parts =
-            vec![("progress", progress(&reader, "발송", *done, TOTAL)), ("outcomes", outcomes(&reader, *done))];
+        let parts = vec![("progress", progress(&reader, "발송", *done, TOTAL)), ("outcomes", outcomes(&reader, *done))];
         std::future::ready(Some(Patch { id: *done, parts }))
     })
 }

@@ -4,7 +4,7 @@
 //! out; panics caught; forms of other sites refused; then the rooms. Static files stand beside all that.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{self, HeaderName};
@@ -64,6 +64,7 @@ async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Ne
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&web, door, &parts).await;
     let safe = matches!(parts.method, Method::GET | Method::HEAD);
+    let route = parts.extensions.get::<MatchedPath>().cloned();
     let mut request = Request::from_parts(parts, body);
     if let Ok(actor) = visit.actor() {
         request.extensions_mut().insert(actor.clone());
@@ -71,17 +72,24 @@ async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Ne
     request.extensions_mut().insert(visit.clone());
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Failure>() {
-        Some(failure) => tell(&visit, safe, &failure),
+        Some(failure) => {
+            // The route and not the path: a sign-in link must not reach a log.
+            log(route.as_ref().map_or("none", MatchedPath::as_str), &failure);
+            tell(&visit, safe, &failure)
+        }
         None => tell_bare(&visit, response),
     }
 }
 
-fn tell(visit: &Visit, safe: bool, failure: &Failure) -> Response {
+fn log(route: &str, failure: &Failure) {
     match failure.kind {
-        Kind::Bug => tracing::error!(error = %failure, http.path = visit.path, "request failed"),
-        Kind::Unavailable => tracing::warn!(error = %failure, http.path = visit.path, "request failed"),
+        Kind::Bug => tracing::error!(error = %failure, http.route = route, "request failed"),
+        Kind::Unavailable => tracing::warn!(error = %failure, http.route = route, "request failed"),
         _ => {}
     }
+}
+
+fn tell(visit: &Visit, safe: bool, failure: &Failure) -> Response {
     // A form that is sent after its session ended is answered in place: going back still has what was typed.
     if visit.wants_html && safe && matches!(failure.code.as_str(), "sign-in-needed" | "session-ended") {
         return Redirect::to(&sign_in::path_with_next(&visit.path)).into_response();
@@ -91,7 +99,8 @@ fn tell(visit: &Visit, safe: bool, failure: &Failure) -> Response {
 
 /// Gives what axum refused by itself a body like every other failure's.
 fn tell_bare(visit: &Visit, response: Response) -> Response {
-    let plain = response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let Some(failure) = failed::of_status(response.status()).filter(|_| plain) else { return response };
     let mut told = failure_response(visit.web().texts(), visit.reader.lang, visit.wants_html, &failure);
     *told.status_mut() = response.status();

@@ -23,7 +23,8 @@ pub(crate) fn normal(name: &str) -> std::result::Result<String, Failure> {
 
 /// Whether a person or a token is called that.
 pub(crate) async fn is_taken(conn: &mut AnyConnection, name: &str) -> Result<bool> {
-    let text = "SELECT (SELECT COUNT(*) FROM web_person WHERE name = $1) + (SELECT COUNT(*) FROM web_token WHERE name = $1)";
+    let text =
+        "SELECT (SELECT COUNT(*) FROM web_person WHERE name = $1) + (SELECT COUNT(*) FROM web_token WHERE name = $1)";
     let count: i64 = sqlx::query_scalar(text).bind(name).fetch_one(conn).await?;
     Ok(count > 0)
 }

@@ -71,7 +71,8 @@ pub struct Entry {
 
 /// The newest entries, at most 200 at once, those before `before` where a page goes on.
 pub async fn recent(store: &Store, before: Option<Millis>) -> Result<Vec<Entry>, Failure> {
-    let text = "SELECT at, person, outcome, peer, agent FROM web_sign_in WHERE at < $1 ORDER BY at DESC, id DESC LIMIT $2";
+    let text =
+        "SELECT at, person, outcome, peer, agent FROM web_sign_in WHERE at < $1 ORDER BY at DESC, id DESC LIMIT $2";
     let query = sqlx::query(text).bind(before.unwrap_or(Millis::MAX)).bind(ENTRIES_MAX);
     let rows = query.fetch_all(store.reader()).await.map_err(StoreError::from)?;
     let entry = |row: &sqlx::any::AnyRow| {

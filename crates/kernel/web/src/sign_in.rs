@@ -1,9 +1,9 @@
 //! Coming in and going out: by password, by link, setting a password, choosing a language.
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use http::header::{HeaderMap, REFERER, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode, Uri};
 use naru_core::clock::Millis;

@@ -47,7 +47,8 @@ pub async fn add(store: &Store, now: Millis, by: &Actor, name: &str, role: Role)
                 if name::is_taken(conn, &name).await? {
                     return Ok(false);
                 }
-                let text = "INSERT INTO web_token (hash, name, role, created_at, created_by) VALUES ($1, $2, $3, $4, $5)
+                let text =
+                    "INSERT INTO web_token (hash, name, role, created_at, created_by) VALUES ($1, $2, $3, $4, $5)
                     ON CONFLICT DO NOTHING";
                 let insert = sqlx::query(text).bind(hash).bind(name).bind(role.name()).bind(now).bind(by);
                 Ok(insert.execute(conn).await?.rows_affected() == 1)

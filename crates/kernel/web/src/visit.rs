@@ -86,7 +86,7 @@ impl Visit {
     /// Finds out about a request.
     pub(crate) async fn of(web: &Web, door: Door, parts: &Parts) -> Visit {
         let headers = &parts.headers;
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let peer = peer(parts);
         let lang = cookie::lang(headers).unwrap_or_else(|| Lang::guess(text(headers, &ACCEPT_LANGUAGE)));
         let mut visit = Visit {
             reader: Reader { texts: web.texts().clone(), lang, now: web.now() },
@@ -162,6 +162,16 @@ fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// Who is at the other end. From a proxy on this machine it is whom the proxy names last, which is the one address in
+/// that list that the proxy saw itself; nobody else is believed.
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(socket) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let mut lines = parts.headers.get_all("x-forwarded-for").iter();
+    let last = lines.next_back().and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    let believed = socket.ip().to_canonical().is_loopback();
+    Some(last.filter(|_| believed).unwrap_or_else(|| socket.ip()))
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = text(headers, &AUTHORIZATION).split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -174,6 +184,26 @@ fn is_below(path: &str, href: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_proxy_on_this_machine_is_believed() {
+        for (socket, forwarded, expect) in [
+            ("127.0.0.1:1", &["192.0.2.1, 192.0.2.2"][..], "192.0.2.2"),
+            ("127.0.0.1:1", &["192.0.2.1", "2001:db8::1"], "2001:db8::1"),
+            ("[::ffff:127.0.0.1]:1", &["192.0.2.1"], "192.0.2.1"),
+            ("127.0.0.1:1", &["nonsense"], "127.0.0.1"),
+            ("127.0.0.1:1", &[], "127.0.0.1"),
+            ("198.51.100.7:1", &["192.0.2.1"], "198.51.100.7"),
+        ] {
+            let mut request = http::Request::new(());
+            for line in forwarded {
+                request.headers_mut().append("x-forwarded-for", line.parse().unwrap());
+            }
+            request.extensions_mut().insert(ConnectInfo(socket.parse::<SocketAddr>().unwrap()));
+            let (parts, ()) = request.into_parts();
+            assert_eq!(peer(&parts), Some(expect.parse().unwrap()), "{socket} {forwarded:?}");
+        }
+    }
 
     #[test]
     fn a_path_is_below_its_menu_entry() {

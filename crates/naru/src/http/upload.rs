@@ -1,7 +1,6 @@
 //! Files that come along with a word: opened where they are, or spooled when their bytes come over the network.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::TryStreamExt;
@@ -12,8 +11,6 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 
 /// The largest file that is taken over the network: a day of 13 million rows of some 150 bytes.
 pub const SPOOL_BYTES_MAX: u64 = 2 << 30;
-/// Between two pieces of a file; whoever pauses longer has gone.
-const PIECE_MAX: Duration = Duration::from_secs(60);
 /// Pieces come in some kilobytes each; the disk is asked less often.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -41,7 +38,7 @@ pub async fn spool(data_dir: &Path, body: Body) -> Result<Upload, Failure> {
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
     let mut pieces = body.into_data_stream();
     let mut bytes = 0;
-    while let Some(piece) = piece(&mut pieces).await? {
+    while let Some(piece) = pieces.try_next().await.map_err(|e| Failure::refused("upload-broken").cause(&e))? {
         bytes += piece.len() as u64;
         if bytes > SPOOL_BYTES_MAX {
             return Err(Failure::new(Kind::TooLarge, "upload-too-large").arg("gib", SPOOL_BYTES_MAX >> 30));
@@ -64,14 +61,6 @@ pub fn empty_spool(data_dir: &Path) {
 
 fn spool_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("spool")
-}
-
-async fn piece(pieces: &mut axum::body::BodyDataStream) -> Result<Option<axum::body::Bytes>, Failure> {
-    match tokio::time::timeout(PIECE_MAX, pieces.try_next()).await {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(e)) => Err(Failure::refused("upload-broken").cause(&e)),
-        Err(_) => Err(Failure::refused("upload-broken").cause_text(format!("nothing came for {PIECE_MAX:?}"))),
-    }
 }
 
 #[cfg(test)]

@@ -71,9 +71,7 @@ impl Checker {
 
 fn text_refusal(line: u64, fault: TextFault) -> Refusal {
     match fault {
-        TextFault::TooLong { length, max } => {
-            Refusal::new(line, "text-too-long").arg("length", length).arg("max", max)
-        }
+        TextFault::TooLong { length, max } => Refusal::new(line, "text-too-long").arg("length", length).arg("max", max),
         TextFault::Character(character) => Refusal::new(line, "text-character").arg("character", character),
     }
 }

@@ -6,13 +6,13 @@
 //! of UTF-8, and in NDJSON, the encoding is settled, and broken bytes cost their own row.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Seek};
 use std::path::Path;
 
 use naru_core::failure::Failure;
 use sha2::{Digest, Sha256};
 
-use super::{sheet, unreadable};
+use super::{read_chunk, sheet, unreadable};
 
 /// Read at once while looking through the file; the header line is looked for in the first of it.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -132,7 +132,7 @@ fn survey(file: &mut File) -> io::Result<Survey> {
     let mut carried = 0;
     let mut line = 1;
     loop {
-        let read = fill(file, &mut chunk[carried..])?;
+        let read = read_chunk(file, &mut chunk[carried..])?;
         let fresh = &chunk[carried..carried + read];
         survey.size_bytes += read as u64;
         hash.update(fresh);
@@ -184,7 +184,7 @@ fn cp949_fault(file: &mut File) -> io::Result<Option<u64>> {
     let mut text = vec![0; room.expect("a chunk is far below the address space")];
     let mut line = 1;
     loop {
-        let read = fill(file, &mut chunk)?;
+        let read = read_chunk(file, &mut chunk)?;
         let (result, taken, _) = decoder.decode_to_utf8_without_replacement(&chunk[..read], &mut text, read == 0);
         line += newlines(&chunk[..taken]);
         if let encoding_rs::DecoderResult::Malformed(..) = result {
@@ -211,20 +211,6 @@ fn delimiter(text: &[u8]) -> u8 {
     // The first of the most: a comma where there is none.
     let most = counts.iter().rev().max_by_key(|(_, count)| *count);
     most.map_or(b',', |(delimiter, _)| *delimiter)
-}
-
-/// Fills `chunk` as far as the file goes.
-fn fill(file: &mut File, chunk: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < chunk.len() {
-        match file.read(&mut chunk[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 fn newlines(bytes: &[u8]) -> u64 {

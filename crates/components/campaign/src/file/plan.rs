@@ -13,8 +13,19 @@ use super::row::Layout;
 
 /// What columns with phone numbers are called, letters of either case.
 pub const PHONE_COLUMNS: [&str; 13] = [
-    "휴대폰", "휴대폰번호", "휴대전화", "휴대전화번호", "핸드폰", "핸드폰번호", "전화번호", "연락처", "수신번호",
-    "phone", "phone_number", "mobile", "cellphone",
+    "휴대폰",
+    "휴대폰번호",
+    "휴대전화",
+    "휴대전화번호",
+    "핸드폰",
+    "핸드폰번호",
+    "전화번호",
+    "연락처",
+    "수신번호",
+    "phone",
+    "phone_number",
+    "mobile",
+    "cellphone",
 ];
 /// What columns with e-mail addresses are called.
 pub const EMAIL_COLUMNS: [&str; 6] = ["이메일", "이메일주소", "메일", "email", "e-mail", "mail"];

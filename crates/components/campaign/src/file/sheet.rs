@@ -6,7 +6,7 @@
 //! directory are bounded here, and the unpacker stops where an entry grows past the size it declares.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek};
+use std::io::{self, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
 
 use calamine::{DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
@@ -35,7 +35,7 @@ pub(super) fn check_workbook(path: &Path, file: File) -> Result<(), Failure> {
     let refused = |code| Failure::refused(code).arg("path", path.display());
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|e| refused("workbook-unreadable").cause(&e))?;
     if zip.len() > PARTS_MAX {
-        return Err(too_large(path, zip.len() as u64, PARTS_MAX as u64));
+        return Err(too_large(path, "parts", zip.len() as u64, PARTS_MAX as u64));
     }
     let mut is_workbook = false;
     let mut parts_bytes = 0u64;
@@ -53,7 +53,7 @@ pub(super) fn check_workbook(path: &Path, file: File) -> Result<(), Failure> {
             PART_BYTES_MAX
         };
         if bytes.max(parts_bytes) > max {
-            return Err(too_large(path, bytes.max(parts_bytes), max));
+            return Err(too_large(path, "bytes", bytes.max(parts_bytes), max));
         }
         if name.ends_with("sharedstrings.xml") {
             check_strings(path, &mut zip, index)?;
@@ -69,26 +69,40 @@ pub(super) fn spool(path: &Path, spool_dir: &Path) -> Result<File, Failure> {
     let broken = |error: XlsxError| broken(path, &error);
     let mut book = Xlsx::new(BufReader::new(file)).map_err(broken)?;
     let sheets = book.sheets_metadata();
-    let is_shown = |sheet: &&calamine::Sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible;
+    let is_shown =
+        |sheet: &&calamine::Sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible;
     let name = sheets.iter().find(is_shown).map(|sheet| sheet.name.clone());
     let name = name.ok_or_else(|| Failure::refused("file-empty").arg("path", path.display()))?;
 
-    let spool = tempfile::tempfile_in(spool_dir).map_err(|error| unreadable(spool_dir, &error))?;
+    let no_room = |error: io::Error| {
+        Failure::unavailable("workbook-no-room")
+            .arg("path", path.display())
+            .arg("dir", spool_dir.display())
+            .cause(&error)
+    };
+    let spool = tempfile::tempfile_in(spool_dir).map_err(no_room)?;
     let mut table = Table::new(&spool);
     let is_1904 = book.has_1904_epoch();
     let mut cells = book.worksheet_cells_reader(&name).map_err(broken)?;
     let formats: Vec<NumberFormat> = cells.styles().iter().map(number_format).collect();
     while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(broken)? {
         let (row, column) = cell.get_position();
-        if row >= ROWS_MAX || column >= COLUMNS_MAX {
-            return Err(too_large(path, u64::from(row.max(column)), u64::from(ROWS_MAX)));
-        }
         let text = shown(cell.get_value(), formats.get(style), is_1904);
-        table.put(row, column as usize, text).map_err(|error| unreadable(spool_dir, &error))?;
+        // A cell that is only coloured is nobody's, wherever it stands.
+        if text.is_empty() {
+            continue;
+        }
+        if row >= ROWS_MAX {
+            return Err(too_large(path, "rows", u64::from(row) + 1, u64::from(ROWS_MAX)));
+        }
+        if column >= COLUMNS_MAX {
+            return Err(too_large(path, "columns", u64::from(column) + 1, u64::from(COLUMNS_MAX)));
+        }
+        table.put(row, column as usize, text).map_err(no_room)?;
     }
-    table.end().map_err(|error| unreadable(spool_dir, &error))?;
+    table.end().map_err(no_room)?;
     let mut spool = spool;
-    spool.rewind().map_err(|error| unreadable(spool_dir, &error))?;
+    spool.rewind().map_err(no_room)?;
     Ok(spool)
 }
 
@@ -107,13 +121,10 @@ impl<'a> Table<'a> {
         Table { out, row: 0, cells: Vec::new(), width: 0 }
     }
 
-    fn put(&mut self, row: u32, column: usize, text: String) -> std::io::Result<()> {
+    fn put(&mut self, row: u32, column: usize, text: String) -> io::Result<()> {
         if row != self.row {
             self.write()?;
             self.row = row;
-        }
-        if text.is_empty() {
-            return Ok(());
         }
         if self.cells.len() <= column {
             self.cells.resize(column + 1, String::new());
@@ -122,7 +133,7 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn write(&mut self) -> std::io::Result<()> {
+    fn write(&mut self) -> io::Result<()> {
         if self.cells.iter().all(|cell| cell.trim().is_empty()) {
             self.cells.clear();
             return Ok(());
@@ -140,7 +151,7 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn end(mut self) -> std::io::Result<()> {
+    fn end(mut self) -> io::Result<()> {
         self.write()?;
         self.out.flush()
     }
@@ -151,7 +162,8 @@ fn number_format(style: &calamine::Style) -> NumberFormat {
 }
 
 fn shown(value: &DataRef<'_>, format: Option<&NumberFormat>, is_1904: bool) -> String {
-    let number = |number: f64| format.map_or_else(|| NumberFormat::default().show(number), |format| format.show(number));
+    let number =
+        |number: f64| format.map_or_else(|| NumberFormat::default().show(number), |format| format.show(number));
     match value {
         DataRef::Int(value) => number(*value as f64),
         DataRef::Float(value) => number(*value),
@@ -204,8 +216,9 @@ const UNIQUE_COUNT: &[u8] = b"uniqueCount=";
 /// `<si/>`
 const STRING_BYTES_MIN: u64 = 5;
 
-fn too_large(path: &Path, found: u64, max: u64) -> Failure {
-    Failure::refused("workbook-too-large").arg("path", path.display()).arg("found", found).arg("max", max)
+fn too_large(path: &Path, unit: &str, found: u64, max: u64) -> Failure {
+    let failure = Failure::refused("workbook-too-large").arg("path", path.display());
+    failure.arg("unit", unit).arg("found", found).arg("max", max)
 }
 
 fn broken(path: &Path, error: &XlsxError) -> Failure {

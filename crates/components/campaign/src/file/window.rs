@@ -4,9 +4,11 @@
 //! validated again. Bytes that mean nothing in the encoding become U+FFFD.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 use encoding_rs::{Decoder, Encoding};
+
+use super::read_chunk;
 
 /// Read at once: half a second-level cache with its decoded form, so that text is cut while it is near.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -60,7 +62,7 @@ impl Window {
     pub(super) fn fill(&mut self) -> io::Result<()> {
         self.text.drain(..self.at);
         self.at = 0;
-        let read = self.file.read(&mut self.chunk)?;
+        let read = read_chunk(&mut self.file, &mut self.chunk)?;
         self.read_bytes += read as u64;
         self.ended = read == 0;
         let room = self.decoder.max_utf8_buffer_length(read).expect("a chunk is far below the address space");

@@ -119,7 +119,10 @@ fn columns_are_found_by_name_by_custom_or_by_map() {
 
 #[test]
 fn columns_that_do_not_fit_are_refused_with_a_map_to_try() {
-    check_refused("휴대폰,고객명\n1,2\n", "column-missing found=\"휴대폰, 고객명\" map=\"--map 이름=…\" missing=\"이름\"");
+    check_refused(
+        "휴대폰,고객명\n1,2\n",
+        "column-missing found=\"휴대폰, 고객명\" map=\"--map 이름=…\" missing=\"이름\"",
+    );
     check_refused(
         "핸드폰 번호,이 름\n1,2\n",
         "column-missing found=\"핸드폰 번호, 이 름\" map=\"--map to=핸드폰 번호 --map 이름=이 름\" missing=\"to, 이름\"",

@@ -2,6 +2,8 @@
 
 use std::io::{Cursor, Write as _};
 
+use naru_campaign::file::reader::Reader;
+use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -100,7 +102,8 @@ fn the_first_sheet_that_is_shown_is_read_as_it_is_shown() {
 
 #[test]
 fn shared_strings_are_read() {
-    let rows = row(1, &[text("to"), text("이름")]) + r#"<row r="2"><c t="str"><v>01012345678</v></c><c t="s"><v>1</v></c></row>"#;
+    let rows = row(1, &[text("to"), text("이름")])
+        + r#"<row r="2"><c t="str"><v>01012345678</v></c><c t="s"><v>1</v></c></row>"#;
     let mut parts = parts(&sheet(&rows));
     let strings = |count: &str| {
         format!(
@@ -143,8 +146,9 @@ fn a_zip_that_would_swell_is_refused_by_its_directory() {
         zip.write_all(&block).unwrap();
     }
     let content = zip.finish().unwrap().into_inner();
-    let found = 257 << 20;
-    check_refused(content, &format!("workbook-too-large found=\"{found}\" max=\"{}\" path=\"고객\"", 256 << 20));
+    let (found, max) = (257 << 20, 256 << 20);
+    let expect = format!("workbook-too-large found=\"{found}\" max=\"{max}\" path=\"고객\" unit=\"bytes\"");
+    check_refused(content, &expect);
 }
 
 #[test]
@@ -164,7 +168,45 @@ fn an_entry_larger_than_it_declares_is_not_unpacked() {
 }
 
 #[test]
-fn cells_beyond_what_excel_has_are_refused() {
-    let far = r#"<row r="1"><c r="XFD1"><v>1</v></c></row>"#;
-    check_refused(book(far), "workbook-too-large found=\"16383\" max=\"1048576\" path=\"고객\"");
+fn cells_beyond_the_bounds_are_refused_unless_they_are_empty() {
+    let beyond = |cell: &str| {
+        let rows = row(1, &[text("to"), text("이름")]) + &row(2, &[number(0, "1012345678"), text("김")]);
+        format!("{rows}<row>{cell}</row>")
+    };
+    check(book(&beyond(r#"<c r="XFD1048577" s="1"/>"#)), &sms("#{이름}"), &[], &["2 01012345678|||김"]);
+    for (cell, unit, found, max) in [("ATK3", "columns", "1207", "1024"), ("A1048577", "rows", "1048577", "1048576")] {
+        let expect = format!("workbook-too-large found=\"{found}\" max=\"{max}\" path=\"고객\" unit=\"{unit}\"");
+        check_refused(book(&beyond(&format!(r#"<c r="{cell}"><v>1</v></c>"#))), &expect);
+    }
+}
+
+#[test]
+fn a_workbook_that_cannot_be_unpacked_says_where() {
+    let file = Written::new(book(&row(1, &[text("to"), text("이름")])));
+    let plan = naru_campaign::file::plan::Plan::new(&sms("#{이름}"), &[]).unwrap();
+    let nowhere = file.0.path().join("없음");
+    let opened = Reader::open(&file.path(), &file.detect().unwrap(), &plan, &nowhere);
+    let failure = opened.err().unwrap();
+    assert_eq!(told(&failure, &file), "workbook-no-room dir=\"없음\" path=\"고객\"");
+    check_texts(&failure);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_workbook_never_panics(
+        part in 2..8usize,
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), "[<>/\"=0-9a-z&;#\\[\\]-]{0,4}", 0..4usize), 1..6),
+    ) {
+        let cells = [number(1, "1012345678"), text("김"), r#"<c t="s"><v>0</v></c>"#.to_owned()];
+        let rows = row(1, &["to", "이름", "비고"].map(text)) + &row(2, &cells);
+        let mut parts = parts(&sheet(&rows));
+        parts.push(("xl/sharedStrings.xml", "<sst uniqueCount=\"1\"><si><t>박</t></si></sst>".to_owned()));
+        let content = &mut parts[part].1;
+        for (index, put, cut) in damage {
+            let at = content.floor_char_boundary(index.index(content.len() + 1));
+            let end = content.ceil_char_boundary((at + cut).min(content.len()));
+            content.replace_range(at..end, &put);
+        }
+        crate::outcomes(zip(&parts), &sms("#{이름}"), &[]);
+    }
 }

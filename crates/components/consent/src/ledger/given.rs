@@ -13,8 +13,9 @@ use crate::ledger::next_change;
 
 /// Consents of one transaction: it keeps the one writer for some tens of milliseconds, which others can wait for.
 pub const CONSENTS_PER_CHANGE: usize = 5_000;
-/// Rows of one statement: five values each, 303 with those that all rows share.
-const ROWS_PER_STATEMENT: usize = 60;
+/// Rows of one statement, of five values each. The driver looks every value up by name among all of its statement, so
+/// longer statements cost more than they save.
+const ROWS_PER_STATEMENT: usize = 20;
 
 /// A consent to advertisements on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]

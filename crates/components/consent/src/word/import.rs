@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::file::{ConsentFile, Refusal};
-use crate::ledger::given::{self, CONSENTS_PER_CHANGE};
+use crate::ledger::given::{self, CONSENTS_PER_CHANGE, Given};
 use crate::snapshot::Snapshot;
 
 /// Refused rows that an answer names; the others are counted by code.
@@ -52,17 +52,20 @@ pub async fn import(ctx: Ctx, snapshot: Arc<Snapshot>, call: Call<ImportArgs>) -
         file = back;
         let Some(chunk) = chunk else { break };
         total.refuse(&chunk.refused);
-        for given in chunk.given.chunks(CONSENTS_PER_CHANGE) {
+        let mut rows = chunk.given.into_iter();
+        while rows.len() > 0 {
             if ctx.lifecycle().is_stopping() {
                 return Err(Failure::unavailable("consent-import-stopped").arg("rows", total.rows()));
             }
-            let added = given::add(ctx.store(), given.to_vec(), &call.actor.name, ctx.clock().now_ms()).await?;
+            let given: Vec<Given> = rows.by_ref().take(CONSENTS_PER_CHANGE).collect();
+            let count = given.len() as u64;
+            let added = given::add(ctx.store(), given, &call.actor.name, ctx.clock().now_ms()).await?;
             snapshot.follow().await?;
             total.stored += added.stored;
-            total.unchanged += given.len() as u64 - added.stored;
+            total.unchanged += count - added.stored;
             total.withdrawn += added.withdrawn;
+            call.progress.set(total.rows(), file.rows_about(total.rows() + rows.len() as u64));
         }
-        call.progress.set(chunk.bytes_done, file.bytes());
     }
     tracing::info!(stored = total.stored, unchanged = total.unchanged, refused = total.refused, "consents imported");
     total.answer(&ctx, call.lang)

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use naru_dispatch::provider::{Answer, Level, Outgoing, Verdict};
+use naru_provider::{Config, SandboxLevel};
 use naru_testkit::wait::{PATIENCE, eventually};
+use serde_json::json;
 
-use crate::house::{messages, send, send_within};
+use crate::house::{House, messages, send, send_within};
 use crate::vendors::{Account, MailVendor, SandboxVendor, Trouble, Vendor};
 
 macro_rules! suite {
@@ -165,6 +167,39 @@ async fn unanswered<V: Vendor>(trouble: Trouble, expect: &str) {
     } else {
         assert!(account.provider.lookup("any").await.is_err());
     }
+}
+
+#[tokio::test]
+async fn an_error_of_the_server_may_hide_an_acceptance() {
+    for (fault, code, taken) in [("fail-after-accept", "http-500", 3), ("fail-before-accept", "http-503", 0)] {
+        let account = Account::<SandboxVendor>::open().await;
+        let messages = messages(&account.house.ctx, (0..3).map(|n| account.vendor.address(n)));
+        account.vendor.faults(json!({ fault: 100 })).await;
+        let answer = send(&*account.provider, "key", &messages).await;
+        assert_eq!(answer, Answer::Unknown { code: code.to_owned() });
+        assert_eq!(account.vendor.ledger().await.len(), taken, "{fault}");
+        account.vendor.trouble(Trouble::None).await;
+        let mut books = Books::default();
+        let answer = send(&*account.provider, "key", &messages).await;
+        assert_eq!(answer, Answer::Each(vec![Verdict::Taken; 3]));
+        books.note(&messages, &answer);
+        books.join(&account.vendor).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_can_be_asked_for_by_key() {
+    let vendor = SandboxVendor::with(json!({ "level": "lookup", "fault": ["reset-after-accept=100"] })).await;
+    let house = House::build(Config { sandbox_level: SandboxLevel::Lookup, ..Config::default() }).await;
+    let provider = house.provider(&vendor.config(&house)).unwrap();
+    assert_eq!(provider.lookup("key").await, Ok(None));
+    let messages = messages(&house.ctx, (0..3).map(|n| vendor.address(n)));
+    let answer = send(&*provider, "key", &messages).await;
+    assert_eq!(answer, Answer::Unknown { code: "connection-lost".to_owned() });
+    let found = provider.lookup("key").await.unwrap().unwrap();
+    let mut books = Books::default();
+    books.note(&messages, &Answer::Each(found));
+    books.join(&vendor).await;
 }
 
 async fn refuse<V: Vendor>() {

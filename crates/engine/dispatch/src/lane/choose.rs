@@ -1,18 +1,26 @@
 //! Which messages go next: the oldest whose key is free, most urgent purpose first, from one frame at a time.
 
-use super::{Action, Chunk, ChunkKey, Group, Lane, Now, Open, SINGLES_MAX};
+use naru_core::clock::Micros;
+
+use super::frames::chunk_key;
+use super::{Action, Chunk, Group, Lane, Now, Retry, SINGLES_MAX};
 use crate::side::State;
 
-/// Requests that may be marked ahead of their start, so that a start never waits for a commit.
-const AHEAD: usize = 64;
+/// Marks are made this much ahead of their start, so that a start never waits for a sound commit. With the tenth of a
+/// second that one mark may span it is within the time that a mark is good for.
+const AHEAD_US: Micros = 250_000;
+/// Batches marked ahead at most: more than one commit's time needs where nothing but answers limits the pace.
+const BATCHES_AHEAD_MAX: usize = 64;
+/// Single sends marked ahead: enough for a tenth of a second at 20,000 a second with a few hundred in flight.
+const SINGLES_AHEAD_MAX: usize = 2_048;
 /// Frames looked at in one go: bounds a step when everything there is waits.
 const LOOKS_MAX: usize = 64;
 
 impl Lane {
     pub(super) fn choose(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let (ahead, batch) = self.ahead();
-        while self.unsent < ahead && self.options.pace.blocked_until() <= now.mono + 500_000 {
-            let size = batch.min(self.day_left(now));
+        let (ahead_max, size_max) = self.sizes();
+        while self.unsent.requests < ahead_max && self.choice_opens_at() <= now.mono {
+            let size = size_max.min(self.day_left(now));
             if size == 0 {
                 return;
             }
@@ -22,21 +30,33 @@ impl Lane {
         }
     }
 
-    /// How many requests may be marked ahead, and how many messages a mark covers: together at most half a second.
-    fn ahead(&self) -> (usize, usize) {
-        let half_second = self.options.pace.singles_max();
-        if self.options.batch_max == 1 {
-            let ahead = self.options.in_flight_max.max(AHEAD).min(half_second);
-            return (ahead, SINGLES_MAX.min(half_second));
-        }
-        let size = self.options.batch_max.min(self.options.pace.batch_max());
-        (self.options.in_flight_max.min(AHEAD).min(half_second).max(1), size)
+    /// When the next look for messages pays, where there are any and it is not now.
+    pub(super) fn next_choice_at(&self, now: Now) -> Option<Micros> {
+        let some = self.queues.iter().any(|queue| !queue.ready.is_empty() || !queue.scan.is_empty());
+        let at = self.choice_opens_at();
+        (some && self.unsent.requests < self.sizes().0 && at > now.mono).then_some(at)
     }
 
+    fn choice_opens_at(&self) -> Micros {
+        self.options.pace.ready_after(self.unsent.requests, self.unsent.messages).saturating_sub(AHEAD_US)
+    }
+
+    /// How many requests may be marked ahead, and how many messages a mark covers.
+    fn sizes(&self) -> (usize, usize) {
+        let in_flight_max = self.options.in_flight_max;
+        if self.options.batch_max == 1 {
+            let ahead = (in_flight_max * 8).clamp(SINGLES_MAX, SINGLES_AHEAD_MAX);
+            return (ahead, SINGLES_MAX.min(self.options.pace.singles_max()));
+        }
+        let ahead = in_flight_max.div_ceil(2).min(BATCHES_AHEAD_MAX);
+        (ahead, self.options.batch_max.min(self.options.pace.batch_max()))
+    }
+
+    /// What is being asked about is not counted in the day yet.
     fn day_left(&self, now: Now) -> usize {
         let Some(max) = self.options.per_day_max else { return usize::MAX };
-        let used = if naru_core::clock::seoul_day(now.wall) == self.day { self.day_used } else { 0 };
-        usize::try_from(max.saturating_sub(used)).unwrap_or(usize::MAX)
+        let used = if naru_core::clock::seoul_day(now.wall) <= self.day { self.day_used } else { 0 };
+        usize::try_from(max.saturating_sub(used)).unwrap_or(usize::MAX).saturating_sub(self.asking)
     }
 
     fn choose_from(&mut self, now: Now, priority: usize, size: usize) -> Option<(u32, Group)> {
@@ -45,31 +65,21 @@ impl Lane {
 
     /// Slots that waited for an earlier message or for a retry: older than anything that nobody looked at.
     fn choose_ready(&mut self, now: Now, priority: usize, size: usize) -> Option<(u32, Group)> {
-        for _ in 0..self.queues[priority].ready.len().min(LOOKS_MAX) {
-            let no = self.queues[priority].ready.pop_front()?;
-            let Some(open) = self.frames.get_mut(&no) else { continue };
-            if open.campaign.is_some_and(|campaign| self.paused_campaigns.contains(&campaign)) {
-                self.queues[priority].ready.push_back(no);
-                continue;
-            }
-            let Some(mut group) = open.ready.pop_front() else {
-                open.in_ready = false;
+        for _ in 0..LOOKS_MAX {
+            let no = *self.queues[priority].ready.front()?;
+            let paused = self.campaign_of(no).is_some_and(|campaign| self.paused_campaigns.contains(&campaign));
+            let Some(open) = self.frames.get_mut(&no) else {
+                self.queues[priority].ready.pop_front();
                 continue;
             };
-            if group.slots.len() > size {
-                let rest = group.slots.split_off(size);
-                self.put_back(no, rest, &group);
-            }
-            self.forget_row(no, &group);
-            let slots = std::mem::take(&mut group.slots);
-            group.slots = slots.into_iter().filter(|slot| self.may_start(now, no, *slot)).collect();
-            let more = self.frames.get_mut(&no).is_some_and(|open| {
-                open.in_ready = !open.ready.is_empty();
-                open.in_ready
-            });
-            if more {
-                self.queues[priority].ready.push_front(no);
-            }
+            let group = if paused { None } else { open.ready.pop_front() };
+            let Some(group) = group else {
+                // A paused campaign's frames line up again when it goes on.
+                open.in_ready = false;
+                self.queues[priority].ready.pop_front();
+                continue;
+            };
+            let group = self.take_from(now, no, group, size);
             if !group.slots.is_empty() {
                 return Some((no, group));
             }
@@ -77,51 +87,53 @@ impl Lane {
         None
     }
 
-    /// The part of a group that is too large for one chunk: it keeps its place, and its retry row, under its own name.
-    fn put_back(&mut self, no: u32, rest: Vec<u16>, group: &Group) {
+    /// As much of a group as can start and fits one chunk.
+    fn take_from(&mut self, now: Now, no: u32, mut group: Group, size: usize) -> Group {
+        if group.slots.len() > size {
+            self.put_back(now, no, group.slots.split_off(size), &group);
+        }
+        let slots = std::mem::take(&mut group.slots);
+        group.slots = slots.into_iter().filter(|slot| self.can_start(now, no, *slot)).collect();
+        if let (Some(first), true) = (group.row, group.slots.is_empty())
+            && let Some(open) = self.frames.get(&no)
+        {
+            self.next.retry_gone(open.id, first);
+        }
+        group
+    }
+
+    /// The part of a group that is too large for one chunk keeps its place, and its share of the retry row under a name
+    /// of its own.
+    fn put_back(&mut self, now: Now, no: u32, rest: Vec<u16>, group: &Group) {
         let Some(open) = self.frames.get_mut(&no) else { return };
         let row = group.row.map(|_| rest[0]);
         if row.is_some() {
-            let retry = super::Retry { slots: rest.clone(), due_at: 0, attempt: group.attempt, tries: group.tries };
-            self.next.retries.push((open.id, retry));
+            for slots in [&group.slots, &rest] {
+                let (attempt, tries) = (group.attempt, group.tries);
+                self.next.retries.push((open.id, Retry { slots: slots.clone(), due_at: now.wall, attempt, tries }));
+            }
         }
         open.ready.push_front(Group { slots: rest, attempt: group.attempt, tries: group.tries, row });
     }
 
-    fn forget_row(&mut self, no: u32, group: &Group) {
-        if let (Some(first), Some(open)) = (group.row, self.frames.get(&no)) {
-            self.next.retry_gone(open.id, first);
-        }
-    }
-
-    /// Whether a slot that holds its key can start; one that cannot gives the key back.
-    fn may_start(&mut self, now: Now, no: u32, slot: u16) -> bool {
-        let Some(open) = self.frames.get(&no) else { return false };
-        if open.side.state(slot) != State::Pending {
-            // A report came first: nothing to send, the key is freed with the next save.
-            self.ending.push((no, slot));
-            self.make_dirty(no);
-            return false;
-        }
-        if open.is_expired(slot, now) {
+    /// Whether a slot that holds its key can start; one that cannot, because a report came first or it is too late,
+    /// gives the key back.
+    fn can_start(&mut self, now: Now, no: u32, slot: u16) -> bool {
+        let over = self.frames.get(&no).is_none_or(|open| open.is_over(slot, now.wall));
+        if over {
             self.end(no, slot, State::Expired, "expired");
-            return false;
         }
-        true
+        !over
     }
 
     fn choose_new(&mut self, now: Now, priority: usize, size: usize) -> Option<(u32, Group)> {
-        if self.queues[priority].is_stalled() {
-            return None;
-        }
         for _ in 0..LOOKS_MAX {
+            if self.queues[priority].is_stalled() {
+                return None;
+            }
             let no = *self.queues[priority].scan.front()?;
             let slots = self.look_at(now, no, size);
-            let Some(open) = self.frames.get(&no) else {
-                self.queues[priority].scan.pop_front();
-                continue;
-            };
-            if open.cursor >= open.side.count() {
+            if self.frames.get(&no).is_none_or(|open| open.cursor >= open.side.count()) {
                 self.queues[priority].scan.pop_front();
                 // A frame of which nothing was left to look at, such as one whose reports came first.
                 self.forget_if_done(no);
@@ -146,7 +158,7 @@ impl Lane {
             if under_way || open.side.state(slot) != State::Pending || !keys.take(open.key(slot), (no, slot)) {
                 continue;
             }
-            if open.is_expired(slot, now) { expired.push(slot) } else { slots.push(slot) }
+            if open.is_expired(slot, now.wall) { expired.push(slot) } else { slots.push(slot) }
         }
         expired.into_iter().for_each(|slot| self.end(no, slot, State::Expired, "expired"));
         slots
@@ -155,29 +167,10 @@ impl Lane {
     fn begin_chunk(&mut self, no: u32, group: Group, actions: &mut Vec<Action>) {
         let Some(open) = self.frames.get_mut(&no) else { return };
         open.chunks += 1;
-        let key = ChunkKey { frame: open.id, first: group.slots[0], attempt: group.attempt };
-        let chunk = Chunk {
-            no,
-            priority: open.priority,
-            open: group.slots.clone(),
-            tries: group.tries,
-            unsent: Default::default(),
-            started_at: 0,
-            deadline: 0,
-            doubt: Vec::new(),
-            resolves: 0,
-            why: String::new(),
-            ghost: 0,
-            changed: false,
-        };
-        self.chunks.insert(key, chunk);
-        self.unsent += 1;
-        actions.push(Action::Ask { chunk: key, slots: group.slots, priority: open.priority });
-    }
-}
-
-impl Open {
-    fn is_expired(&self, slot: u16, now: Now) -> bool {
-        self.expires.get(usize::from(slot)).is_some_and(|at| *at <= now.wall)
+        let (key, priority) = (chunk_key(open.id, &group), open.priority);
+        self.chunks.insert(key, Chunk::chosen(no, priority, &group));
+        self.count_unsent(group.slots.len());
+        self.asking += group.slots.len();
+        actions.push(Action::Ask { chunk: key, slots: group.slots, priority });
     }
 }

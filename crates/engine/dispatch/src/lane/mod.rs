@@ -1,17 +1,22 @@
 //! A lane: one provider account on one channel, as a pure machine.
 //!
 //! Events go in, actions come out: no clock, no randomness, no database, no waiting inside, so that `serve` and a
-//! simulator run this same type. What it keeps is in memory and bounded; all of it can be rebuilt from the store by
-//! claiming the open frames again in their order.
+//! simulator run this same type. What it keeps is in memory and bounded; all of it can be rebuilt from the store: first
+//! the frames of which an earlier owner left retries or started chunks, then the open ones in their order.
 //!
 //! Must never know: SQL, HTTP, what a message says. A change must keep this: nothing is sent before its mark was
-//! saved; a key is free again only after its outcome was saved; no start breaks a cap.
+//! saved, nor later than the mark is good for; a key is free again only after its outcome was saved; a frame is
+//! forgotten only after its states were; no start breaks a cap.
 
 mod choose;
+mod frames;
 pub mod keys;
 mod machine;
 pub mod pace;
 mod resolve;
+mod save;
+mod start;
+mod stop;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
@@ -135,6 +140,14 @@ pub enum Event {
     Tick,
     /// The store may hold frames it did not hold before.
     Work,
+    /// The store gave frames of which an earlier owner left retries or chunks, whatever became of their campaign. Said
+    /// before anything else, so that their keys are held and their requests count from the start.
+    Restored {
+        /// Of which priority.
+        priority: usize,
+        /// The frames.
+        frames: Vec<Loaded>,
+    },
     /// The store gave frames, in order of `seq`.
     Claimed {
         /// Of which priority.
@@ -316,7 +329,11 @@ pub struct SideSave {
 pub struct Status {
     /// Requests without an answer.
     pub in_flight: usize,
-    /// Messages behind an earlier one of their key, or waiting for a retry.
+    /// Requests that are marked, or being marked, and not started.
+    pub unsent: usize,
+    /// Keys of which a message is under way.
+    pub busy: usize,
+    /// Messages behind an earlier one of their key, waiting for a retry, or in doubt.
     pub held: usize,
     /// Frames in memory.
     pub frames: usize,
@@ -344,10 +361,16 @@ pub struct Lane {
     doubts: BinaryHeap<Reverse<(Millis, ChunkKey)>>,
     /// Requests on their way.
     in_flight: usize,
-    /// Requests that are marked or being marked and not started.
-    unsent: usize,
+    /// How many of them an earlier owner started.
+    ghosts: usize,
+    /// Requests that are marked or being marked and not started, and the messages they carry.
+    unsent: Unsent,
+    /// Messages that consent is being asked for.
+    asking: usize,
     /// Frames whose states changed since they were last put into a save.
     dirty: Vec<u32>,
+    /// Chunks of which some slots ended since the last save.
+    changed: Vec<ChunkKey>,
     /// What the next save holds besides states.
     next: Save,
     /// Slots whose outcome the next save makes final.
@@ -355,6 +378,8 @@ pub struct Lane {
     /// Frames that were forgotten, to be told.
     done: Vec<Id>,
     saving: Option<Saving>,
+    /// How long the last commit took.
+    commit_us: Micros,
     day: i64,
     day_used: u64,
     /// Throttles in a row.
@@ -363,6 +388,12 @@ pub struct Lane {
     stopped: bool,
     paused_campaigns: HashSet<Id>,
     cancelled_campaigns: HashSet<Id>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Unsent {
+    requests: usize,
+    messages: usize,
 }
 
 /// Frames of one priority.
@@ -380,8 +411,14 @@ struct Queue {
     dry: bool,
     /// Something came in while a claim was under way.
     work: bool,
-    frames: usize,
+    /// The claim that is under way began at a place that no longer holds: what it gives is not taken.
+    again: bool,
+    /// Frames that were forgotten while a claim was under way, which may have read them before.
+    gone: HashSet<Id>,
+    /// Frames that have or had their turn in `scan`.
+    placed: usize,
     retrying: usize,
+    doubtful: usize,
 }
 
 /// A frame in memory.
@@ -399,8 +436,16 @@ struct Open {
     ready: VecDeque<Group>,
     retries: BTreeMap<u16, Retry>,
     chunks: usize,
+    /// Slots whose end is not committed.
+    ending: usize,
+    /// Its states changed since they were last put into a save.
     dirty: bool,
+    /// Its states are being committed.
+    saving: bool,
+    /// It stands in the lane's `ready`.
     in_ready: bool,
+    /// It has or had its turn in the lane's `scan`.
+    placed: bool,
 }
 
 /// Slots whose turn has come.
@@ -419,10 +464,18 @@ struct Chunk {
     /// Not ended yet.
     open: Vec<u16>,
     tries: u16,
+    /// The retry row its slots came from, removed with the mark.
+    row: Option<u16>,
     /// Requests to start: all slots for a batch, one each for single sends.
     unsent: VecDeque<Vec<u16>>,
+    /// Requests in doubt that are to be made again, or asked about.
+    repeats: VecDeque<Vec<u16>>,
     started_at: Millis,
     deadline: Millis,
+    /// The last moment at which a request may start under the mark there is.
+    start_by: Micros,
+    /// The day it was counted in.
+    day: i64,
     /// Requests whose outcome is unknown.
     doubt: Vec<Vec<u16>>,
     /// How often doubts were looked into.
@@ -440,4 +493,8 @@ struct Saving {
     marks: Vec<ChunkKey>,
     ended: Vec<(u32, u16)>,
     frames: Vec<u32>,
+    /// When it was given out.
+    at: Micros,
+    /// The last moment at which what it marks may start.
+    start_by_max: Micros,
 }

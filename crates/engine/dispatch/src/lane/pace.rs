@@ -49,6 +49,11 @@ impl Window {
         at
     }
 
+    /// How long `n` take when they are spaced evenly.
+    fn span(&self, n: u64) -> Micros {
+        (n * SECOND_US).div_ceil(self.max)
+    }
+
     /// Counts a start of `n` at `now`.
     pub fn start(&mut self, now: Micros, n: u64) {
         while let Some((start, count)) = self.starts.front() {
@@ -61,7 +66,7 @@ impl Window {
         self.starts.push_back((now, n));
         self.sum += n;
         let due = if now.saturating_sub(self.next) <= LATE_MAX_US { self.next } else { now };
-        self.next = due + (n * SECOND_US).div_ceil(self.max);
+        self.next = due + self.span(n);
     }
 }
 
@@ -89,10 +94,19 @@ impl Pace {
         self.blocked_until
     }
 
-    /// The earliest moment for one request of `messages`.
+    /// The earliest moment for one request of `messages`; a request that carries none asks about an earlier one.
     pub fn ready_at(&self, messages: usize) -> Micros {
         let requests = self.requests.as_ref().map_or(0, |window| window.ready_at(1));
-        let messages = self.messages.as_ref().map_or(0, |window| window.ready_at(messages as u64));
+        let window = self.messages.as_ref().filter(|_| messages > 0);
+        let messages = window.map_or(0, |window| window.ready_at(messages as u64));
+        self.blocked_until.max(requests).max(messages)
+    }
+
+    /// About when one more can start after `others` that carry `their_messages`.
+    pub fn ready_after(&self, others: usize, their_messages: usize) -> Micros {
+        let requests = self.requests.as_ref().map_or(0, |window| window.ready_at(1) + window.span(others as u64));
+        let messages = self.messages.as_ref();
+        let messages = messages.map_or(0, |window| window.ready_at(1) + window.span(their_messages as u64));
         self.blocked_until.max(requests).max(messages)
     }
 
@@ -101,7 +115,7 @@ impl Pace {
         if let Some(window) = &mut self.requests {
             window.start(now, 1);
         }
-        if let Some(window) = &mut self.messages {
+        if let Some(window) = self.messages.as_mut().filter(|_| messages > 0) {
             window.start(now, messages as u64);
         }
     }
@@ -111,10 +125,11 @@ impl Pace {
         self.messages.as_ref().map_or(usize::MAX, |window| (window.max() / 2).max(1) as usize)
     }
 
-    /// The most single sends under one started mark, so that they span at most half a second of every cap.
+    /// The most single sends under one started mark: a tenth of a second of every cap, so that all of them start within
+    /// the time that a mark is good for.
     pub fn singles_max(&self) -> usize {
-        let half = |window: &Option<Window>| window.as_ref().map_or(u64::MAX, |w| (w.max() / 2).max(1));
-        half(&self.requests).min(half(&self.messages)).min(usize::MAX as u64) as usize
+        let tenth = |window: &Option<Window>| window.as_ref().map_or(u64::MAX, |w| (w.max() / 10).max(1));
+        tenth(&self.requests).min(tenth(&self.messages)).min(usize::MAX as u64) as usize
     }
 }
 

@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn a_moment_shows_seoul_and_tells_utc() {
-        let expect = r#"<time datetime="2026-11-22T15:30:00Z" title="2026-11-22 15:30:00 UTC">2026-11-23 00:30:00</time>"#;
+        let expect =
+            r#"<time datetime="2026-11-22T15:30:00Z" title="2026-11-22 15:30:00 UTC">2026-11-23 00:30:00</time>"#;
         assert_eq!(at(AT).0, expect);
     }
 

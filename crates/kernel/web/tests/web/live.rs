@@ -99,9 +99,12 @@ async fn a_patch_carries_its_parts_in_one_event() {
 #[tokio::test]
 async fn a_reader_who_comes_back_gets_what_it_has_not_seen() {
     let house = House::open(Engine::Sqlite).await;
-    for (path, header, first) in
-        [("/count", Some("7"), 8), ("/count?after=7", None, 8), ("/count?after=7", Some("9"), 10), ("/count", Some("x"), 1)]
-    {
+    for (path, header, first) in [
+        ("/count", Some("7"), 8),
+        ("/count?after=7", None, 8),
+        ("/count?after=7", Some("9"), 10),
+        ("/count", Some("x"), 1),
+    ] {
         let mut response = open(&house, path, header).await;
         let text = events(&mut response, 1).await;
         assert!(text.starts_with(&format!("id: {first}\n")), "{path} {header:?}: {text}");
@@ -126,9 +129,8 @@ async fn a_reader_that_does_not_read_is_dropped() {
     let house = House::open(Engine::Sqlite).await;
     let mut socket = tokio::net::TcpStream::connect(house.address).await.unwrap();
     socket.write_all(b"GET /flood HTTP/1.1\r\nhost: naru\r\n\r\n").await.unwrap();
-    let dropped = eventually("the stream to be dropped", PATIENCE, async || {
-        (FLOODS.load(Ordering::SeqCst) == 1).then_some(())
-    });
+    let dropped =
+        eventually("the stream to be dropped", PATIENCE, async || (FLOODS.load(Ordering::SeqCst) == 1).then_some(()));
     dropped.await;
     drop(socket);
     house.close().await;

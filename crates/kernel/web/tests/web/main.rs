@@ -1,5 +1,8 @@
 //! The front over real HTTP, on a real SQLite file and a real PostgreSQL.
 
+// Clippy knows tests by their attribute; their helpers have none.
+#![allow(clippy::unwrap_used)]
+
 mod cross_origin;
 mod errors;
 mod headers;

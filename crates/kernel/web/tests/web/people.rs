@@ -10,7 +10,8 @@ use crate::house::on_each_engine;
 async fn people_are_listed_as_they_are() {
     on_each_engine(async |house| {
         house.admin_with_password().await;
-        let name = person::add(&house.store, house.now(), &Actor::local(), "Kim@Example.com", Role::Send).await.unwrap();
+        let name =
+            person::add(&house.store, house.now(), &Actor::local(), "Kim@Example.com", Role::Send).await.unwrap();
         assert_eq!(name, "kim@example.com");
         person::disable(&house.store, "kim@example.com").await.unwrap();
         let people = person::list(&house.store).await.unwrap();
@@ -46,7 +47,9 @@ async fn a_role_that_is_too_small_is_told_which_is_missing() {
         let refused = house.api("POST", "/operate", Some(secret.reveal())).await;
         assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "role-too-small"));
         assert!(refused.body.contains("This needs the role operate; yours is send"), "{}", refused.body);
-        for (lang, expect) in [("en", "This needs the role operate; yours is send"), ("ko", "operate 역할이 필요합니다")] {
+        for (lang, expect) in
+            [("en", "This needs the role operate; yours is send"), ("ko", "operate 역할이 필요합니다")]
+        {
             let request = Request::builder()
                 .method("POST")
                 .uri(house.url("/operate"))

@@ -76,7 +76,8 @@ async fn the_record_tells_who_came_in_and_who_was_refused() {
         house.clock.pass(MINUTE_MS);
         house.browser().sign_in("admin", PASSWORD).await;
         let entries = record::recent(&house.store, None).await.unwrap();
-        let shown: Vec<(&str, &str)> = entries.iter().map(|entry| (entry.person.as_str(), entry.outcome.as_str())).collect();
+        let shown: Vec<(&str, &str)> =
+            entries.iter().map(|entry| (entry.person.as_str(), entry.outcome.as_str())).collect();
         // A name that is nobody's may be a password typed into the wrong field: it is not kept.
         assert_eq!(shown, [("admin", "password"), ("", "refused"), ("admin", "refused"), ("admin", "link")]);
         assert_eq!((entries[0].at, entries[0].peer.as_str()), (house.now(), "127.0.0.1"));
@@ -131,7 +132,8 @@ async fn a_browser_left_open_cannot_change_the_password() {
         house.clock.pass(16 * MINUTE_MS);
         assert!(browser.get("/password").await.body.contains(r#"name="current""#));
         let new = "a quite different sentence";
-        for form in [&[("new", new), ("again", new)][..], &[("current", "a guess at it"), ("new", new), ("again", new)]] {
+        for form in [&[("new", new), ("again", new)][..], &[("current", "a guess at it"), ("new", new), ("again", new)]]
+        {
             let refused = browser.post("/password", form).await;
             assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
             assert!(refused.body.contains("The current password is wrong"), "{}", refused.body);

@@ -21,7 +21,7 @@ async fn a_token_says_who_a_program_is() {
 #[tokio::test]
 async fn without_a_token_a_program_gets_401_and_a_reason() {
     on_each_engine(async |house| {
-        for (bearer, code) in [(None, "sign-in-needed"), (Some("naru_wrong"), "token-refused"), (Some(""), "token-refused")] {
+        for (bearer, code) in [(None, "sign-in-needed"), (Some("naru_wrong"), "token-refused")] {
             let refused = house.api("GET", "/v1/whoami", bearer).await;
             assert_eq!((refused.status, refused.code().as_str()), (StatusCode::UNAUTHORIZED, code), "{bearer:?}");
             assert_eq!(refused.header("www-authenticate"), "Bearer");
@@ -66,7 +66,7 @@ async fn a_token_remembers_when_it_was_used_to_the_minute() {
         let token = listed().await;
         assert_eq!((token.name.as_str(), token.role, token.used_at), ("shop", Role::View, None));
         assert_eq!((token.created_at, token.created_by.as_str()), (added_at, "local"));
-        for (passed, expect) in [(MINUTE_MS, MINUTE_MS), (MINUTE_MS - 1, MINUTE_MS), (1, 2 * MINUTE_MS)] {
+        for (passed, expect) in [(MINUTE_MS, MINUTE_MS), (MINUTE_MS - 1, MINUTE_MS), (1_000, 2 * MINUTE_MS + 999)] {
             house.clock.pass(passed);
             house.api("GET", "/v1/whoami", Some(secret.reveal())).await;
             assert_eq!(listed().await.used_at, Some(added_at + expect));

@@ -1,0 +1,111 @@
+//! What is stored, one commit at a time, and what follows from its being stored.
+
+use naru_core::clock::{Micros, Millis};
+
+use super::{Action, Lane, Now, SideSave, Saving};
+use crate::side::State;
+
+/// What was marked starts at most this much later than its save was given out: with the 1,005 ms that a provider's
+/// second is to us this is the 1.5 s for which an owner keeps still after the last mark of the one before it.
+const START_WITHIN_US: Micros = 495_000;
+/// Time to start at least, however long the commit took: a slow store makes a lane slow, it does not stop it.
+const START_WITHIN_MIN_US: Micros = 100_000;
+/// From a mark until its last request is on its way, and from a request's time-out until its runner has given up on it.
+const GRACE_MS: Millis = 2_000;
+/// How long a runner may go on after a request's time-out.
+const GIVE_UP_US: Micros = 1_000_000;
+/// A commit that took longer does not make the next deadline later still.
+const COMMIT_MAX_US: Micros = 30_000_000;
+
+impl Lane {
+    /// One save at a time: while it is committed the next one gathers.
+    pub(super) fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.saving.is_some() || (self.next.is_empty() && self.dirty.is_empty()) {
+            return;
+        }
+        let mut save = std::mem::take(&mut self.next);
+        let frames = std::mem::take(&mut self.dirty);
+        for no in &frames {
+            if let Some(open) = self.frames.get_mut(no) {
+                (open.dirty, open.saving) = (false, true);
+                save.sides.push(SideSave { frame: open.id, row: open.side.row(), account: open.side.account() });
+            }
+        }
+        for key in std::mem::take(&mut self.changed) {
+            if let Some(chunk) = self.chunks.get_mut(&key) {
+                chunk.changed = false;
+                save.left.push((key, chunk.open.clone()));
+            }
+        }
+        // A commit as slow as the last one must leave time to start.
+        let grace_ms = GRACE_MS + (self.commit_us.min(COMMIT_MAX_US) / 500) as Millis;
+        let deadline = now.wall + self.options.timeout_ms as Millis + grace_ms;
+        let asks = self.asks_about_doubts();
+        save.marks.retain_mut(|mark| {
+            let Some(chunk) = self.chunks.get_mut(&mark.key) else { return false };
+            let repeat = chunk.resolves > 0;
+            if !repeat {
+                chunk.started_at = now.wall;
+            }
+            if !(repeat && asks) {
+                chunk.deadline = deadline;
+            }
+            mark.slots.clone_from(&chunk.open);
+            (mark.started_at, mark.deadline) = (chunk.started_at, chunk.deadline);
+            true
+        });
+        self.saving = Some(Saving {
+            marks: save.marks.iter().map(|mark| mark.key).collect(),
+            ended: std::mem::take(&mut self.ending),
+            frames,
+            at: now.mono,
+            start_by_max: now.mono + grace_ms as Micros * 1_000 - GIVE_UP_US,
+        });
+        actions.push(Action::Save(save));
+    }
+
+    pub(super) fn saved(&mut self, now: Now) {
+        let Some(saving) = self.saving.take() else { return };
+        self.commit_us = now.mono - saving.at;
+        let start_by = (saving.at + START_WITHIN_US).max(now.mono + START_WITHIN_MIN_US).min(saving.start_by_max);
+        for key in saving.marks {
+            if let Some(chunk) = self.chunks.get_mut(&key) {
+                chunk.start_by = start_by;
+                self.queues[chunk.priority].start.push_back(key);
+            }
+        }
+        for (no, slot) in saving.ended {
+            self.release(no, slot);
+        }
+        for no in saving.frames {
+            if let Some(open) = self.frames.get_mut(&no) {
+                open.saving = false;
+            }
+            self.forget_if_done(no);
+        }
+    }
+
+    /// Frees the key of a message whose end is stored; the next of the key becomes ready.
+    fn release(&mut self, no: u32, slot: u16) {
+        let Some(open) = self.frames.get_mut(&no) else { return };
+        open.ending -= 1;
+        let (priority, key) = (open.priority, open.key(slot));
+        while let Some((next_no, next_slot)) = self.queues[priority].keys.release(key) {
+            let Some(next) = self.frames.get_mut(&next_no) else { continue };
+            if next.side.state(next_slot) != State::Pending {
+                continue;
+            }
+            next.make_ready(next_slot);
+            return self.line_up(next_no);
+        }
+    }
+
+    /// Puts a frame with ready groups among those that are chosen from.
+    pub(super) fn line_up(&mut self, no: u32) {
+        let Some(open) = self.frames.get_mut(&no) else { return };
+        if !open.in_ready && !open.ready.is_empty() {
+            open.in_ready = true;
+            self.queues[open.priority].ready.push_back(no);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! From a chosen chunk to requests on their way: consent, the mark, the start at the provider's pace.
+
+use std::collections::{BTreeMap, HashSet};
+
+use naru_core::clock::{Micros, Millis, seoul_day};
+use naru_core::id::Id;
+
+use super::frames::requests;
+use super::{Action, ChunkKey, Lane, Mark, Now, Unsent};
+use crate::consent::Permit;
+use crate::provider::Level;
+use crate::side::State;
+
+impl Lane {
+    pub(super) fn asked(&mut self, now: Now, key: ChunkKey, denied: Vec<(u16, Permit)>) {
+        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        let (no, tries, row) = (chunk.no, chunk.tries, chunk.row.take());
+        let chosen = chunk.open.len();
+        self.uncount_unsent(chosen);
+        self.asking -= chosen;
+        // Gone with the mark, or with the row that comes instead of it: never before, or an attempt would be forgotten.
+        if let Some(first) = row {
+            self.next.retry_gone(key.frame, first);
+        }
+        let denied = if self.is_kept_back(no) { self.keep_back(now, key) } else { denied };
+        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        let gone: HashSet<u16> = denied.iter().filter(|(_, p)| *p != Permit::Send).map(|(slot, _)| *slot).collect();
+        chunk.open.retain(|slot| !gone.contains(slot));
+        let open = chunk.open.clone();
+        let mut held: BTreeMap<Millis, Vec<u16>> = BTreeMap::new();
+        for (slot, permit) in denied {
+            match permit {
+                Permit::Send => {}
+                Permit::Suppress(code) => self.end(no, slot, State::Suppressed, code),
+                Permit::Hold(until) => held.entry(until).or_default().push(slot),
+            }
+        }
+        for (until, slots) in held {
+            self.retry(no, slots, until, key.attempt, tries);
+        }
+        if open.is_empty() { self.drop_chunk(&key) } else { self.mark(now, key, open) }
+    }
+
+    fn mark(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>) {
+        self.count_unsent(slots.len());
+        self.count_day(now, slots.len());
+        let single = self.options.batch_max == 1;
+        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        chunk.unsent = requests(single, &slots);
+        chunk.day = self.day;
+        // The times are filled in when it goes into a save.
+        self.next.marks.push(Mark { key, slots, tries: chunk.tries, started_at: 0, deadline: 0 });
+    }
+
+    /// Marks a chunk anew before its requests in doubt are made again or asked about.
+    pub(super) fn repeat(&mut self, now: Now, key: ChunkKey, requests: Vec<Vec<u16>>) {
+        let asks = self.asks_about_doubts();
+        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        let messages: usize = if asks { 0 } else { requests.iter().map(Vec::len).sum() };
+        self.unsent.requests += requests.len();
+        self.unsent.messages += messages;
+        chunk.repeats.extend(requests);
+        let (slots, tries) = (chunk.open.clone(), chunk.tries);
+        self.next.marks.push(Mark { key, slots, tries, started_at: chunk.started_at, deadline: chunk.deadline });
+        // What was counted today is not counted again: at most one of the two is taken.
+        let counted = chunk.day == seoul_day(now.wall);
+        self.count_day(now, if counted { 0 } else { messages });
+        if let Some(chunk) = self.chunks.get_mut(&key) {
+            chunk.day = self.day;
+        }
+    }
+
+    pub(super) fn start_requests(&mut self, now: Now, actions: &mut Vec<Action>) {
+        // What came too late is taken back in every queue, also behind a more urgent one that waits.
+        let waiting: Vec<usize> = (0..self.queues.len()).filter(|queue| self.next_chunk(now, *queue).is_some()).collect();
+        for priority in waiting {
+            while let Some(key) = self.next_chunk(now, priority) {
+                let Some((slots, messages)) = self.next_request(&key) else { break };
+                if self.in_flight >= self.options.in_flight_max || self.options.pace.ready_at(messages) > now.mono {
+                    return;
+                }
+                if let Some(chunk) = self.chunks.get_mut(&key)
+                    && chunk.unsent.pop_front().is_none()
+                {
+                    chunk.repeats.pop_front();
+                }
+                self.options.pace.start(now.mono, messages);
+                self.in_flight += 1;
+                self.unsent.requests -= 1;
+                self.unsent.messages -= messages;
+                let chunk = key;
+                actions.push(if messages > 0 { Action::Send { chunk, slots } } else { Action::Lookup { chunk, slots } });
+            }
+        }
+    }
+
+    /// The first marked chunk with requests to start. Those that may not start any more under the mark they have, or
+    /// were counted in a day that is over, are taken back.
+    fn next_chunk(&mut self, now: Now, priority: usize) -> Option<ChunkKey> {
+        let today = self.options.per_day_max.map(|_| seoul_day(now.wall));
+        loop {
+            let key = *self.queues[priority].start.front()?;
+            let good = |chunk: &&super::Chunk| now.mono <= chunk.start_by && today.is_none_or(|today| today <= chunk.day);
+            let waits = self.next_request(&key).is_some();
+            if waits && self.chunks.get(&key).filter(good).is_some() {
+                return Some(key);
+            }
+            self.queues[priority].start.pop_front();
+            self.give_back(now, key);
+            self.repeat_again(now, key);
+        }
+    }
+
+    fn repeat_again(&mut self, now: Now, key: ChunkKey) {
+        let asks = self.asks_about_doubts();
+        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        let requests: Vec<Vec<u16>> = chunk.repeats.drain(..).collect();
+        if requests.is_empty() {
+            return;
+        }
+        self.unsent.requests -= requests.len();
+        self.unsent.messages -= if asks { 0 } else { requests.iter().map(Vec::len).sum() };
+        self.resolve(now, key, requests);
+    }
+
+    /// The next request of a chunk and how many messages it carries.
+    fn next_request(&self, key: &ChunkKey) -> Option<(Vec<u16>, usize)> {
+        let chunk = self.chunks.get(key)?;
+        if let Some(slots) = chunk.unsent.front() {
+            return Some((slots.clone(), slots.len()));
+        }
+        let slots = chunk.repeats.front()?;
+        Some((slots.clone(), if self.asks_about_doubts() { 0 } else { slots.len() }))
+    }
+
+    pub(super) fn next_start_at(&self) -> Option<Micros> {
+        let key = self.queues.iter().find_map(|queue| queue.start.front())?;
+        let (_, messages) = self.next_request(key).filter(|_| self.in_flight < self.options.in_flight_max)?;
+        Some(self.options.pace.ready_at(messages))
+    }
+
+    /// Whether the provider is asked about a doubt, and does not get it again.
+    pub(super) fn asks_about_doubts(&self) -> bool {
+        matches!(self.options.level, Level::Lookup | Level::TwoPhase)
+    }
+
+    pub(super) fn count_unsent(&mut self, messages: usize) {
+        self.unsent.requests += self.requests_of(messages);
+        self.unsent.messages += messages;
+    }
+
+    pub(super) fn uncount_unsent(&mut self, messages: usize) {
+        self.unsent = Unsent {
+            requests: self.unsent.requests - self.requests_of(messages),
+            messages: self.unsent.messages - messages,
+        };
+    }
+
+    fn requests_of(&self, messages: usize) -> usize {
+        if self.options.batch_max == 1 { messages } else { messages.min(1) }
+    }
+
+    /// A clock that runs back over midnight does not open the day before again.
+    fn count_day(&mut self, now: Now, messages: usize) {
+        let today = seoul_day(now.wall);
+        if today > self.day {
+            (self.day, self.day_used) = (today, 0);
+        }
+        self.day_used += messages as u64;
+        self.next.day = Some((self.day, self.day_used));
+    }
+
+    pub(super) fn campaign_of(&self, no: u32) -> Option<Id> {
+        self.frames.get(&no).and_then(|open| open.campaign)
+    }
+
+    /// Whether the lane or the frame's campaign was stopped.
+    fn is_kept_back(&self, no: u32) -> bool {
+        let stopped = |campaign| self.paused_campaigns.contains(&campaign) || self.cancelled_campaigns.contains(&campaign);
+        !self.may_start() || self.campaign_of(no).is_some_and(stopped)
+    }
+
+    /// What consent said no longer matters: all of the chunk waits until it is let go, or ends if it was cancelled.
+    fn keep_back(&self, now: Now, key: ChunkKey) -> Vec<(u16, Permit)> {
+        let slots = self.chunks.get(&key).map(|chunk| chunk.open.clone()).unwrap_or_default();
+        slots.into_iter().map(|slot| (slot, Permit::Hold(now.wall))).collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! What one seed plays: the lane's options, the frames that come, what people do, and what goes wrong how often.
+
+use std::time::Duration;
+
+use naru_core::clock::{Micros, Millis};
+use naru_core::id::Id;
+use naru_dispatch::lane::Options;
+use naru_dispatch::lane::pace::Pace;
+use naru_dispatch::provider::Level;
+
+use crate::random::Random;
+
+pub const SECOND: Micros = 1_000_000;
+/// Frames come, people act and machines die within this time.
+const BUSY: Micros = 25 * SECOND;
+/// Midnight of the 23rd of November 2026 in Seoul.
+pub const MIDNIGHT: Millis = 1_795_359_600_000;
+
+pub struct Plan {
+    pub options: Options,
+    pub requests_per_second: Option<u32>,
+    pub messages_per_second: Option<u32>,
+    pub wall_start: Millis,
+    pub frames: Vec<FramePlan>,
+    pub campaigns: usize,
+    pub orders: Vec<(Micros, Order)>,
+    pub faults: Faults,
+}
+
+pub struct FramePlan {
+    pub at: Micros,
+    pub id: Id,
+    pub priority: usize,
+    pub campaign: Option<usize>,
+    pub keys: Vec<u64>,
+    /// Counted from when the frame comes.
+    pub lives: Vec<Option<Millis>>,
+}
+
+/// What people and machines do to a lane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    Lane { paused: bool },
+    Campaign { campaign: usize, paused: bool },
+    Cancel { campaign: usize },
+    Stop,
+}
+
+/// How often, in a thousand; times in microseconds.
+#[derive(Clone)]
+pub struct Faults {
+    pub until: Micros,
+    pub throttled: u64,
+    pub unsent: u64,
+    pub lost: u64,
+    pub taken_and_lost: u64,
+    pub refused_whole: u64,
+    pub wrong_length: u64,
+    pub busy: u64,
+    pub refused: u64,
+    pub lookup_fails: u64,
+    pub claim_fails: u64,
+    pub suppressed: u64,
+    pub held: u64,
+    pub crash: u64,
+    pub crashes_max: u64,
+    pub slow_commit: u64,
+    pub latency_max: Micros,
+    pub timer_late_max: Micros,
+    pub receipts: u64,
+    pub asked_late: u64,
+}
+
+impl Plan {
+    pub fn of(seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let r = &mut random;
+        let campaigns = r.below(4) as usize;
+        let frames = frames(r, campaigns);
+        let total: usize = frames.iter().map(|frame| frame.keys.len()).sum();
+        let single = r.chance(400);
+        let requests = r.chance(600).then(|| r.between(if single { 10 } else { 2 }, 60) as u32);
+        let messages = r.chance(600).then(|| r.between(20, 300) as u32);
+        let timeout_ms = r.between(500, 8_000);
+        let level = match r.below(3) {
+            0 => Level::Key { life: Duration::from_millis(if r.chance(300) { timeout_ms * 4 } else { 86_400_000 }) },
+            1 => Level::Lookup,
+            _ => Level::None,
+        };
+        let per_day_max = r.chance(150).then(|| (total as u64 * r.between(30, 70) / 100).max(20));
+        let options = Options {
+            batch_max: if single { 1 } else { r.between(10, 50) as usize },
+            pace: Pace::new(requests, messages),
+            in_flight_max: r.between(1, 16) as usize,
+            per_day_max,
+            tries_max: r.between(2, 8) as u16,
+            retry_base_ms: r.between(50, 1_000),
+            retry_max_ms: r.between(2_000, 20_000),
+            timeout_ms,
+            level,
+        };
+        let before_midnight = if per_day_max.is_some() { r.below(20_000) } else { r.below(86_400_000) };
+        Plan {
+            options,
+            requests_per_second: requests,
+            messages_per_second: messages,
+            wall_start: MIDNIGHT - before_midnight as Millis,
+            frames,
+            campaigns,
+            orders: orders(r, campaigns),
+            faults: faults(r),
+        }
+    }
+}
+
+/// Of the customers 10 % have 3 to 20 messages over several frames.
+fn frames(r: &mut Random, campaigns: usize) -> Vec<FramePlan> {
+    let count = r.between(4, 40) as usize;
+    let expiring = r.pick(&[0, 0, 100, 500]);
+    let mut frames: Vec<FramePlan> = (0..count)
+        .map(|index| {
+            let campaign = (campaigns > 0 && r.chance(700)).then(|| r.below(campaigns as u64) as usize);
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&(index as u64 + 1).to_be_bytes());
+            FramePlan {
+                at: if r.chance(500) { 0 } else { r.below(BUSY) },
+                id: Id(id),
+                // A campaign has one purpose.
+                priority: campaign.map_or_else(|| r.below(3) as usize, |campaign| 2 - campaign % 2),
+                campaign,
+                keys: Vec::new(),
+                lives: Vec::new(),
+            }
+        })
+        .collect();
+    let customers = r.between(40, 250);
+    for customer in 0..customers {
+        let messages = if r.chance(100) { r.between(3, 20) } else { 1 };
+        for _ in 0..messages {
+            let frame = r.below(count as u64) as usize;
+            frames[frame].keys.push(customer.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let life = r.chance(expiring).then(|| r.between(100, 60_000) as Millis);
+            frames[frame].lives.push(life);
+        }
+    }
+    frames.retain(|frame| !frame.keys.is_empty());
+    frames.sort_by_key(|frame| frame.at);
+    frames
+}
+
+fn orders(r: &mut Random, campaigns: usize) -> Vec<(Micros, Order)> {
+    let mut orders = Vec::new();
+    for campaign in 0..campaigns {
+        for _ in 0..r.below(3) {
+            let at = r.below(BUSY);
+            orders.push((at, Order::Campaign { campaign, paused: true }));
+            orders.push((at + r.below(15 * SECOND), Order::Campaign { campaign, paused: false }));
+        }
+        if r.chance(300) {
+            orders.push((r.below(BUSY), Order::Cancel { campaign }));
+        }
+        // However the pauses fell over one another, all of it goes on in the end.
+        orders.push((BUSY * 2, Order::Campaign { campaign, paused: false }));
+    }
+    if r.chance(300) {
+        let at = r.below(BUSY);
+        orders.push((at, Order::Lane { paused: true }));
+        orders.push((at + r.below(10 * SECOND), Order::Lane { paused: false }));
+    }
+    if r.chance(300) {
+        orders.push((r.below(BUSY), Order::Stop));
+    }
+    orders
+}
+
+/// Some seeds run smoothly, some have a little of everything, some are hard.
+fn faults(r: &mut Random) -> Faults {
+    let hard = r.pick(&[0, 1, 1, 3]);
+    let mut rate = |most: u64| if hard == 0 || r.chance(300) { 0 } else { r.below(most * hard + 1) };
+    let faults = Faults {
+        until: BUSY * 2,
+        throttled: rate(30),
+        unsent: rate(30),
+        lost: rate(40),
+        taken_and_lost: rate(60),
+        refused_whole: rate(10),
+        wrong_length: rate(10),
+        busy: rate(80),
+        refused: rate(50),
+        lookup_fails: rate(200),
+        claim_fails: rate(100),
+        suppressed: rate(30),
+        held: rate(50),
+        crash: rate(8),
+        crashes_max: 0,
+        slow_commit: rate(30),
+        latency_max: 0,
+        timer_late_max: 0,
+        receipts: 0,
+        asked_late: rate(100),
+    };
+    Faults {
+        crashes_max: r.below(6),
+        latency_max: r.pick(&[5_000, 100_000, 400_000, 2_000_000]),
+        timer_late_max: r.pick(&[100, 2_000, 20_000]),
+        receipts: r.pick(&[0, 500, 1_000]),
+        ..faults
+    }
+}

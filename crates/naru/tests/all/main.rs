@@ -1,0 +1,20 @@
+//! The binary as people and service managers meet it: processes, files, sockets and signals, nothing inside.
+
+mod configuration;
+mod doors;
+mod help;
+mod house;
+mod removal;
+mod running;
+mod sign_in;
+
+#[test]
+fn no_file_was_forgotten() {
+    let listed = include_str!("main.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+            assert!(listed.contains(&format!("mod {module};")), "tests/all/main.rs does not list {name}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A folder with a configuration, and `naru` run in it as an operator runs it.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hyper::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+
+use crate::cases::Bench;
+use crate::process::{self, Process, Usage};
+use crate::say::ask;
+use crate::vendor::{RECEIPT_SECRET, Sums, Vendor};
+use crate::wait::{LOOK_EVERY, pause, until};
+use crate::{Result, customers};
+
+/// No file takes longer to come in, nor to leave.
+const LONG_MAX: Duration = Duration::from_secs(1_800);
+
+const SECRET_FILE: &str = "receipt-secret";
+
+/// What differs between the lanes that are measured.
+#[derive(Clone, Default)]
+pub struct Lane {
+    /// `batch_max`.
+    pub batch_max: Option<u32>,
+    /// `in_flight_max`.
+    pub in_flight_max: Option<u32>,
+    /// `messages_per_second_max`.
+    pub messages_per_second_max: Option<u32>,
+    /// `requests_per_second_max`.
+    pub requests_per_second_max: Option<u32>,
+    /// `retry_base_ms`.
+    pub retry_base_ms: Option<u32>,
+    /// Whether it takes receipts.
+    pub receipts: bool,
+}
+
+/// A configured folder; it goes when the value goes.
+pub struct House {
+    dir: TempDir,
+    naru: PathBuf,
+}
+
+/// A file that was taken in.
+pub struct Sent {
+    /// The campaign's id.
+    pub campaign: String,
+    /// Its messages.
+    pub accepted: u64,
+    /// From the start of `naru send` to its end.
+    pub took: Duration,
+    /// What its process used.
+    pub usage: Usage,
+}
+
+/// A campaign's account, as `naru` tells it.
+pub struct Account {
+    /// Messages taken in.
+    pub accepted: u64,
+    /// Messages without an outcome.
+    pub pending: u64,
+    /// Messages that the provider took and did not report.
+    pub sent: u64,
+    /// Messages that the provider reported as delivered.
+    pub delivered: u64,
+    /// Whether its file is in and no message is without an outcome.
+    pub done: bool,
+    /// Whether the terms add up.
+    pub balances: bool,
+}
+
+impl House {
+    /// Makes the folder, with a lane to `vendor` and the template of generated customers.
+    pub fn new(bench: &Bench, vendor: &str, lane: &Lane) -> Result<House> {
+        let dir = tempfile::tempdir_in(bench.folder()).map_err(|e| format!("could not make a folder: {e}"))?;
+        std::fs::write(dir.path().join("naru.toml"), configuration(vendor, lane)).map_err(|e| e.to_string())?;
+        std::fs::write(dir.path().join(SECRET_FILE), RECEIPT_SECRET).map_err(|e| e.to_string())?;
+        let template = customers::template_file(dir.path())?;
+        let house = House { dir, naru: bench.naru.clone() };
+        process::run(house.naru(&["template", "push"]).arg(template))?;
+        Ok(house)
+    }
+
+    /// `naru` with its configuration.
+    pub fn naru(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.naru);
+        command.args(["--lang", "en", "--json", "--config"]).arg(self.dir.path().join("naru.toml")).args(words);
+        // Where a `rejected.csv` would be put.
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    /// A token for programs that send.
+    pub fn token(&self) -> Result<String> {
+        let (printed, _) = process::run(&mut self.naru(&["token", "add", "bench", "--role", "send"]))?;
+        let answer: Value = serde_json::from_str(&printed).map_err(|e| format!("naru token: {e}"))?;
+        answer["token"].as_str().map(str::to_owned).ok_or_else(|| format!("naru token: {printed}"))
+    }
+
+    /// `naru send`, in process or by the `serve` that runs.
+    pub async fn send(&self, file: &Path, name: &str, flags: &[&str]) -> Result<Sent> {
+        let mut command = self.naru(&["send", "--template", customers::TEMPLATE, "--name", name, "--to"]);
+        command.arg(file).args(flags);
+        let start = Instant::now();
+        let mut process = Process::start(command, self.dir.path(), "send")?;
+        let usage = process.ends_watched(LONG_MAX).await?;
+        let took = start.elapsed();
+        let printed = process.output();
+        let json = printed.find('{').map_or("", |at| &printed[at..]);
+        let answer = serde_json::Deserializer::from_str(json).into_iter::<Value>().next();
+        let answer = answer.and_then(std::result::Result::ok).ok_or_else(|| format!("naru send: {printed}"))?;
+        let campaign = answer["campaign"].as_str().ok_or_else(|| format!("naru send: {printed}"))?.to_owned();
+        Ok(Sent { campaign, accepted: answer["accepted"].as_u64().unwrap_or_default(), took, usage })
+    }
+
+    /// `naru serve`, with its doors open.
+    pub async fn serve(&self) -> Result<Serving> {
+        let mut process = self.start_serve()?;
+        let address = process.says("that it serves", |text| {
+            let line = text.lines().find(|line| line.contains("naru serves"))?;
+            serde_json::from_str::<Value>(line).ok()?["address"].as_str()?.parse().ok()
+        });
+        let address = address.await?;
+        Ok(Serving { process, address, socket: self.dir.path().join("data/naru.sock") })
+    }
+
+    /// `naru serve`, not waited for.
+    pub fn start_serve(&self) -> Result<Process> {
+        Process::start(self.naru(&["serve"]), self.dir.path(), "serve")
+    }
+
+    /// Bytes of the database and its log.
+    pub fn store_bytes(&self) -> u64 {
+        let size = |name: &str| std::fs::metadata(self.dir.path().join("data").join(name)).map_or(0, |it| it.len());
+        size("naru.db") + size("naru.db-wal")
+    }
+}
+
+/// A running `naru serve`.
+pub struct Serving {
+    process: Process,
+    /// Where its pages and its API are.
+    pub address: SocketAddr,
+    socket: PathBuf,
+}
+
+impl Serving {
+    /// What its process has used.
+    pub fn usage(&self) -> Usage {
+        self.process.usage()
+    }
+
+    /// Says a word over the socket.
+    pub async fn say(&self, word: &str, args: Value) -> Result<Value> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|e| format!("could not reach naru: {e}"))?;
+        let path = format!("/v1/{}", word.replace(' ', "/"));
+        let body = ask(stream, Method::POST, &path, Some(args)).await?;
+        serde_json::from_slice(&body).map_err(|e| format!("{path}: {e}"))
+    }
+
+    /// How far a campaign is.
+    pub async fn account(&self, campaign: &str) -> Result<Account> {
+        let data = self.say("campaign show", json!({ "campaign": campaign })).await?;
+        let number = |name: &str| data["account"][name].as_u64().unwrap_or_default();
+        Ok(Account {
+            accepted: number("accepted"),
+            pending: number("pending"),
+            sent: number("sent"),
+            delivered: number("delivered"),
+            done: data["done"] == true,
+            balances: data["balances"] == true,
+        })
+    }
+
+    /// Waits until every message of a campaign has its outcome stored, and proves it. The vendor's cheap ledger is
+    /// watched first, so that counting in the database does not slow down what is measured.
+    pub async fn outcomes(&self, vendor: &Vendor, campaign: &str, messages: u64) -> Result<Sums> {
+        let taken = async || Ok(Some(vendor.sums().await?).filter(|sums| sums.accepted >= messages));
+        until("the vendor to have every message", LONG_MAX, taken).await?;
+        let done = async || Ok(Some(self.account(campaign).await?).filter(|account| account.done));
+        let account = until("every outcome", LONG_MAX, done).await?;
+        let sums = vendor.sums().await?;
+        let ended = account.sent + account.delivered;
+        if ended != messages || !account.balances || sums.doubled > 0 {
+            return Err(format!(
+                "{messages} messages went out, {ended} were sent ({} doubled), the account {}",
+                sums.doubled,
+                if account.balances { "balances" } else { "does not balance" }
+            ));
+        }
+        Ok(sums)
+    }
+
+    /// Lets time pass and returns what it used meanwhile: cores, and bytes resident at most since it started.
+    pub async fn cores_during(&self, time: Duration) -> (f64, u64) {
+        let (before, start) = (self.usage(), Instant::now());
+        pause(time).await;
+        let after = self.usage();
+        ((after.cpu_s - before.cpu_s) / start.elapsed().as_secs_f64(), after.peak_bytes)
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub async fn stop(self) -> Result<()> {
+        self.process.stop().await
+    }
+}
+
+impl Process {
+    /// Waits for it to end well and returns what it had used shortly before.
+    async fn ends_watched(&mut self, limit: Duration) -> Result<Usage> {
+        let start = Instant::now();
+        let mut last = self.usage();
+        while !self.has_ended()? {
+            if start.elapsed() > limit {
+                return Err(format!("naru send did not end within {} s", limit.as_secs()));
+            }
+            pause(LOOK_EVERY).await;
+            let usage = self.usage();
+            if usage.resident_bytes > 0 {
+                last = usage;
+            }
+        }
+        self.ends(limit).await?;
+        Ok(last)
+    }
+}
+
+fn configuration(vendor: &str, lane: &Lane) -> String {
+    let mut text = format!(
+        "data_dir = \"data\"\n[web]\nlisten = \"127.0.0.1:0\"\n[dispatch.route]\nsms = [\"bench\"]\n\
+         [dispatch.lane.bench]\nprovider = \"sandbox\"\nchannel = \"sms\"\nurl = \"{vendor}\"\n"
+    );
+    let keys = [
+        ("batch_max", lane.batch_max),
+        ("in_flight_max", lane.in_flight_max),
+        ("messages_per_second_max", lane.messages_per_second_max),
+        ("requests_per_second_max", lane.requests_per_second_max),
+        ("retry_base_ms", lane.retry_base_ms),
+    ];
+    for (key, value) in keys {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{key} = {value}");
+        }
+    }
+    if lane.receipts {
+        let _ = writeln!(text, "receipt_secret = {{ file = \"{SECRET_FILE}\" }}");
+    }
+    text
+}
