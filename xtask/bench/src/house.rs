@@ -15,7 +15,7 @@ use crate::cases::Bench;
 use crate::process::{self, Process, Usage};
 use crate::say::ask;
 use crate::vendor::{RECEIPT_SECRET, Sums, Vendor};
-use crate::wait::{LOOK_EVERY, pause, until};
+use crate::wait::{pause, until};
 use crate::{Result, customers};
 
 /// No file takes longer to come in, nor to leave.
@@ -60,10 +60,6 @@ pub struct Sent {
 
 /// A campaign's account, as `naru` tells it.
 pub struct Account {
-    /// Messages taken in.
-    pub accepted: u64,
-    /// Messages without an outcome.
-    pub pending: u64,
     /// Messages that the provider took and did not report.
     pub sent: u64,
     /// Messages that the provider reported as delivered.
@@ -78,12 +74,18 @@ impl House {
     /// Makes the folder, with a lane to `vendor` and the template of generated customers.
     pub fn new(bench: &Bench, vendor: &str, lane: &Lane) -> Result<House> {
         let dir = tempfile::tempdir_in(bench.folder()).map_err(|e| format!("could not make a folder: {e}"))?;
-        std::fs::write(dir.path().join("naru.toml"), configuration(vendor, lane)).map_err(|e| e.to_string())?;
-        std::fs::write(dir.path().join(SECRET_FILE), RECEIPT_SECRET).map_err(|e| e.to_string())?;
-        let template = customers::template_file(dir.path())?;
         let house = House { dir, naru: bench.naru.clone() };
+        house.configure(vendor, lane)?;
+        let template = customers::template_file(house.dir.path())?;
         process::run(house.naru(&["template", "push"]).arg(template))?;
         Ok(house)
+    }
+
+    /// Writes the configuration; the next `naru` reads it.
+    pub fn configure(&self, vendor: &str, lane: &Lane) -> Result<()> {
+        let write = |name: &str, text: &str| std::fs::write(self.dir.path().join(name), text).map_err(|e| e.to_string());
+        write(SECRET_FILE, RECEIPT_SECRET)?;
+        write("naru.toml", &configuration(vendor, lane))
     }
 
     /// `naru` with its configuration.
@@ -168,8 +170,6 @@ impl Serving {
         let data = self.say("campaign show", json!({ "campaign": campaign })).await?;
         let number = |name: &str| data["account"][name].as_u64().unwrap_or_default();
         Ok(Account {
-            accepted: number("accepted"),
-            pending: number("pending"),
             sent: number("sent"),
             delivered: number("delivered"),
             done: data["done"] == true,
@@ -204,29 +204,14 @@ impl Serving {
         ((after.cpu_s - before.cpu_s) / start.elapsed().as_secs_f64(), after.peak_bytes)
     }
 
+    /// Ends it as a power cut would.
+    pub fn kill(self) {
+        drop(self.process);
+    }
+
     /// Asks it to stop and waits until it has.
     pub async fn stop(self) -> Result<()> {
         self.process.stop().await
-    }
-}
-
-impl Process {
-    /// Waits for it to end well and returns what it had used shortly before.
-    async fn ends_watched(&mut self, limit: Duration) -> Result<Usage> {
-        let start = Instant::now();
-        let mut last = self.usage();
-        while !self.has_ended()? {
-            if start.elapsed() > limit {
-                return Err(format!("naru send did not end within {} s", limit.as_secs()));
-            }
-            pause(LOOK_EVERY).await;
-            let usage = self.usage();
-            if usage.resident_bytes > 0 {
-                last = usage;
-            }
-        }
-        self.ends(limit).await?;
-        Ok(last)
     }
 }
 

@@ -32,8 +32,8 @@ pub struct Load {
     pub headers: HeaderMap,
     /// Bodies, taken in turn; with their own headers.
     pub bodies: Vec<(Bytes, HeaderMap)>,
-    /// A header that no two requests share.
-    pub unique: Option<HeaderName>,
+    /// A header that no two requests share, and what its value begins with.
+    pub unique: Option<(HeaderName, String)>,
 }
 
 /// How long it goes on.
@@ -129,8 +129,8 @@ async fn call(mut sender: Sender, load: Arc<Load>, next: Arc<AtomicU64>, end: Op
         headers.insert(HOST, host.clone());
         let given = load.headers.iter().chain(own.iter());
         given.for_each(|(name, value)| drop(headers.insert(name.clone(), value.clone())));
-        if let Some(name) = &load.unique {
-            let value = HeaderValue::from_str(&format!("bench-{number:012}")).expect("digits");
+        if let Some((name, begin)) = &load.unique {
+            let value = HeaderValue::from_str(&format!("{begin}-{number:012}")).map_err(|e| e.to_string())?;
             headers.insert(name.clone(), value);
         }
         let failed = |e: hyper::Error| format!("{}: {e}", load.path);

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::wait::until;
+use crate::wait::{LOOK_EVERY, pause, until};
 
 /// For a process to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(70);
@@ -81,6 +81,22 @@ impl Process {
         Err(format!("{} ended with {status}: {}", self.name, tail(&self.output())))
     }
 
+    /// As [`Process::ends`]; returns what it had used a moment before.
+    pub async fn ends_watched(&mut self, limit: Duration) -> Result<Usage> {
+        let end = Instant::now() + limit;
+        let mut last = self.usage();
+        // What has ended has no memory any more, and its processor time is its parent's.
+        while Instant::now() < end && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            pause(LOOK_EVERY).await;
+            let usage = self.usage();
+            if usage.resident_bytes > 0 {
+                last = usage;
+            }
+        }
+        self.ends(Duration::ZERO).await?;
+        Ok(last)
+    }
+
     /// Asks it to stop and waits until it has.
     pub async fn stop(mut self) -> Result<()> {
         terminate(self.child.id())?;
@@ -111,11 +127,6 @@ pub fn run(command: &mut Command) -> Result<(String, Duration)> {
         return Ok((String::from_utf8_lossy(&output.stdout).into_owned(), took));
     }
     Err(format!("{name} ended with {}: {}", output.status, tail(&String::from_utf8_lossy(&output.stderr))))
-}
-
-/// What this process has used so far.
-pub fn own_usage() -> Usage {
-    usage("self")
 }
 
 /// Seconds of processor time of this process and of the children that it has waited for.
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn usage_is_read_from_proc() {
-        let usage = own_usage();
+        let usage = usage("self");
         assert!(usage.resident_bytes > 100_000 && usage.peak_bytes >= usage.resident_bytes, "{usage:?}");
         assert!(stat("self").is_some());
     }

@@ -23,7 +23,7 @@ where
         .uri(path)
         .header(HOST, "localhost")
         .header(CONTENT_TYPE, "application/json")
-        .body(Full::from(body.map(|body| body.to_string()).unwrap_or_default()))
+        .body(Full::<Bytes>::from(body.map(|body| body.to_string()).unwrap_or_default()))
         .map_err(|e| e.to_string())?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // Dropped with the answer in hand, which closes the connection.

@@ -34,8 +34,6 @@ pub struct Sums {
     pub busy: u64,
     /// References taken more than once.
     pub doubled: u64,
-    /// Receipts that were answered with 200.
-    pub acknowledged: u64,
 }
 
 /// Everything a vendor took, in the order it came.
@@ -93,7 +91,6 @@ impl Vendor {
             accepted: number(&ledger["messages"]["accepted"]),
             busy: number(&ledger["messages"]["busy"]),
             doubled: number(&ledger["doubled"]),
-            acknowledged: number(&ledger["receipts"]["acknowledged"]),
         })
     }
 

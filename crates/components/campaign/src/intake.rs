@@ -65,7 +65,7 @@ pub fn run(ctx: &Ctx, source: &Source, import: Option<Import>, progress: &Progre
     let mut reader = Reader::open(&source.path, &source.detected, &source.plan, &ctx.parts().data_dir)?;
     let now = import.as_ref().map_or_else(|| ctx.clock().now_ms(), |import| import.started_at);
     let mut feed = Feed {
-        checker: Checker::new(source.template.as_ref().clone(), ctx.clock().monotonic_us()),
+        checker: Checker::new(source.template.as_ref().clone(), random_key()?),
         rejects: Rejects::new(&source.rejected, reader.columns(), texts, source.lang),
         outcome: Outcome { size_bytes: source.detected.size_bytes, ..Outcome::default() },
         lines_done: import.as_ref().map_or(0, |import| import.lines_done),
@@ -89,6 +89,13 @@ pub fn run(ctx: &Ctx, source: &Source, import: Option<Import>, progress: &Progre
     }
     progress.set(source.detected.size_bytes, source.detected.size_bytes);
     feed.finish(last_line)
+}
+
+/// Nobody who writes a file may foresee which numbers look like repeated ones.
+fn random_key() -> Result<u64, Failure> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(Failure::bug)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 struct Feed {

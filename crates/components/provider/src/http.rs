@@ -8,7 +8,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -91,7 +91,7 @@ impl Client {
         let deadline = start + timeout;
         let mut request = self.request(method, target, body);
         loop {
-            let (mut link, parked) = match self.parked() {
+            let (mut link, parked) = match self.pool.take() {
                 Some(link) => (link, true),
                 None => {
                     let connected = timeout_at(deadline.min(start + CONNECT_MAX), self.connect()).await;
@@ -103,7 +103,8 @@ impl Client {
                     self.pool.park(link);
                     return Ok(reply);
                 }
-                // The host hung up while the connection was parked. Ends: each round uses up a parked connection.
+                // The host hung up while the connection was parked, and hyper read that before it wrote. Ends: each
+                // round uses up a parked connection.
                 Ok(Err(Broken::Before(unsent))) if parked => request = *unsent,
                 Ok(Err(Broken::Before(_))) => return Err(NoReply::Unsent("connection-closed")),
                 Ok(Err(Broken::After(code))) => return Err(NoReply::Unknown(code)),
@@ -122,15 +123,6 @@ impl Client {
         request
     }
 
-    fn parked(&self) -> Option<Link> {
-        loop {
-            let mut link = self.pool.take()?;
-            if link.is_open() {
-                return Some(link);
-            }
-        }
-    }
-
     async fn connect(&self) -> Result<Link, NoReply> {
         let stream = connect(&self.endpoint.host, self.endpoint.port, self.tls.as_ref()).await.map_err(|error| {
             tracing::debug!(host = self.endpoint.host, error = &error as &dyn std::error::Error, "no connection");
@@ -138,7 +130,7 @@ impl Client {
         })?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|_| NoReply::Unsent("connection-closed"))?;
-        Ok(Link { sender, connection })
+        Ok(Link { sender, connection: Some(connection) })
     }
 }
 
@@ -160,7 +152,8 @@ impl Reply {
 /// One connection: what requests are put into, and what moves the bytes.
 struct Link {
     sender: SendRequest<Full<Bytes>>,
-    connection: Connection<TokioIo<Stream>, Full<Bytes>>,
+    /// None once it has ended.
+    connection: Option<Connection<TokioIo<Stream>, Full<Bytes>>>,
 }
 
 /// How an exchange failed.
@@ -172,22 +165,15 @@ enum Broken {
 }
 
 impl Link {
-    /// Whether the host has not hung up, as far as this side was told.
-    fn is_open(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.connection).poll(&mut cx).is_pending() && !self.sender.is_closed()
-    }
-
     /// Sends the request and reads the answer to its end, moving the connection along.
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Broken> {
         let mut talk = pin!(talk(&mut self.sender, request));
-        let mut open = true;
         poll_fn(|cx| {
             if let Poll::Ready(end) = talk.as_mut().poll(cx) {
                 return Poll::Ready(end);
             }
-            // A connection that has ended has told the request why, and must not be asked again.
-            open = open && Pin::new(&mut self.connection).poll(cx).is_pending();
+            // Dropped at its end: only then is a request that still waits for it given back.
+            self.connection.take_if(|connection| Pin::new(connection).poll(cx).is_ready());
             talk.as_mut().poll(cx)
         })
         .await

@@ -186,8 +186,8 @@ impl Smtp {
         if matches!(reply, None | Some(CLOSING)) {
             return;
         }
-        // A refusal of the content has ended the transaction (RFC 5321, 4.1.1.4); earlier ones leave it open.
-        let clean = stage == Stage::Content
+        // A refused sender has begun no transaction, refused content has ended it (RFC 5321, 4.1.1.2 and 4.1.1.4).
+        let clean = stage != Stage::Recipient
             || timeout_at(deadline, connection.command(Rset)).await.is_ok_and(|reset| reset.is_ok());
         if clean {
             self.pool.park(connection);

@@ -49,6 +49,8 @@ pub struct Template {
     pub variables: Vec<String>,
     subject: Option<Vec<Part>>,
     body: Vec<Part>,
+    /// Length of the body without its variables: the same for every message, so it is counted once.
+    fixed_length: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,12 +88,18 @@ impl Template {
         if text.channel == Channel::Email && text.subject.as_deref().is_none_or(|s| s.trim().is_empty()) {
             return Err(Failure::refused("template-subject-missing").arg("template", &text.id));
         }
-        let template = Template { text, version, variables, subject, body };
+        let fault = |fault: TextFault| fault.failure().arg("template", &text.id);
+        let fixed = body.iter().map(|part| match part {
+            Part::Text(piece) => length(text.channel, piece),
+            Part::Variable(_) => Ok(0),
+        });
+        let fixed_length = fixed.sum::<Result<usize, TextFault>>().map_err(fault)?;
+        let template = Template { version, variables, subject, body, fixed_length, text };
         let empty = vec![""; template.variables.len()];
-        if let Some(fault) = template.fault(&empty) {
-            return Err(fault.failure().arg("template", &template.text.id));
+        match template.fault(&empty) {
+            Some(fault) => Err(fault.failure().arg("template", &template.text.id)),
+            None => Ok(template),
         }
-        Ok(template)
     }
 
     /// Renders the body. `values` are in the order of [`Template::variables`].
@@ -106,22 +114,17 @@ impl Template {
 
     /// What would keep the text with these values from being sent; counts without rendering.
     pub fn fault(&self, values: &[&str]) -> Option<TextFault> {
-        let max = self.length_max();
-        let length = match self.text.channel {
-            Channel::Sms => {
-                let mut bytes = 0;
-                for piece in pieces(&self.body, values) {
-                    match euc_kr_bytes(piece) {
-                        Ok(n) => bytes += n,
-                        Err(character) => return Some(TextFault::Character(character)),
-                    }
+        let mut found = self.fixed_length;
+        for part in &self.body {
+            if let Part::Variable(index) = part {
+                match length(self.text.channel, values.get(*index).copied().unwrap_or_default()) {
+                    Ok(more) => found += more,
+                    Err(fault) => return Some(fault),
                 }
-                bytes
             }
-            Channel::Alimtalk | Channel::Brand => pieces(&self.body, values).map(|piece| piece.chars().count()).sum(),
-            Channel::Email | Channel::Push => pieces(&self.body, values).map(str::len).sum(),
-        };
-        (length > max).then_some(TextFault::TooLong { length, max })
+        }
+        let max = self.length_max();
+        (found > max).then_some(TextFault::TooLong { length: found, max })
     }
 
     fn length_max(&self) -> usize {
@@ -143,6 +146,15 @@ impl TextFault {
             }
             TextFault::Character(character) => Failure::refused("text-character").arg("character", character),
         }
+    }
+}
+
+/// How long a piece of text is as the channel counts.
+fn length(channel: Channel, text: &str) -> Result<usize, TextFault> {
+    match channel {
+        Channel::Sms => euc_kr_bytes(text).map_err(TextFault::Character),
+        Channel::Alimtalk | Channel::Brand => Ok(text.chars().count()),
+        Channel::Email | Channel::Push => Ok(text.len()),
     }
 }
 

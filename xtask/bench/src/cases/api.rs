@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
+use crate::Result;
 use crate::bare;
 use crate::cases::{Bench, NOBODY};
 use crate::customers;
@@ -11,11 +12,12 @@ use crate::disk;
 use crate::house::{House, Lane};
 use crate::load::{Answers, CALLERS, Extent, Load, post};
 use crate::report::{Row, grouped, median};
-use crate::{Result, house};
+
 
 const REACH_SHARE: f64 = 0.5;
 /// Bodies that are different; the callers go through them again and again.
 const BODIES: u64 = 20_000;
+const SEED: u64 = 4;
 const APPENDS: u32 = 300;
 const PATH: &str = "/v1/messages";
 
@@ -38,8 +40,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         let answers = post(load(serve.address, &token, None), Extent::For(time)).await?;
         cores.push((serve.usage().cpu_s - before.cpu_s) / answers.good.max(1) as f64 * 1e6);
         plain.push(answers);
-        let nonce = HeaderValue::from_str(&format!("round-{round}")).map_err(|e| e.to_string())?;
-        keyed.push(post(load(serve.address, &token, Some(nonce)), Extent::For(time)).await?);
+        keyed.push(post(load(serve.address, &token, Some(format!("round-{round}"))), Extent::For(time)).await?);
         appends.push(disk::fdatasync_s(bench.folder(), APPENDS)?);
     }
     serve.stop().await?;
@@ -79,13 +80,13 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-fn load(address: std::net::SocketAddr, token: &str, nonce: Option<HeaderValue>) -> Load {
+fn load(address: std::net::SocketAddr, token: &str, keys: Option<String>) -> Load {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is plain text");
     headers.insert(AUTHORIZATION, bearer);
-    let unique = nonce.map(|nonce| (HeaderName::from_static("idempotency-key"), nonce));
-    let bodies = customers::api_bodies(BODIES, house::API_SEED);
+    let unique = keys.map(|begin| (HeaderName::from_static("idempotency-key"), begin));
+    let bodies = customers::api_bodies(BODIES, SEED);
     let bodies = bodies.into_iter().map(|body| (body.into(), HeaderMap::new())).collect();
     Load { address, path: PATH.to_owned(), headers, bodies, unique }
 }

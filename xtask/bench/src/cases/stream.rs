@@ -45,11 +45,12 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         ratio: Some(figure / ceiling),
         reached: Some(figure >= REACH_PER_SECOND && inversions == 0),
         conditions: format!(
-            "{} rows, one lane, {IN_FLIGHT} requests in flight, 5 % answered busy once (`retry_base_ms` \
-             {RETRY_BASE_MS}), median of {runs}; {inversions} inversions among the {} messages of customers with \
+            "{} rows, one lane, {IN_FLIGHT} requests in flight, {} sends answered busy and made again (5 %, \
+             `retry_base_ms` {RETRY_BASE_MS}), median of {runs}; {inversions} inversions among the {} messages of customers with \
              several; processors: serve {:.1} s, sandbox {:.1} s; serve {} resident at most. Ceiling: the same \
              messages, rendered beforehand, posted in the same batches by a reqwest loop that keeps nothing",
             grouped(rows as f64),
+            grouped(last.busy as f64),
             grouped(order.len() as f64),
             last.serve_cpu_s,
             last.vendor_cpu_s,
@@ -65,6 +66,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
 struct Run {
     per_second: f64,
     inversions: u64,
+    busy: u64,
     serve_cpu_s: f64,
     vendor_cpu_s: f64,
     peak_bytes: u64,
@@ -77,12 +79,12 @@ async fn run(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Run
     let serve = house.serve().await?;
     let start = Instant::now();
     let sent = house.send(file, "stream", &["--stream"]).await?;
-    serve.outcomes(&vendor, &sent.campaign, rows).await?;
+    let sums = serve.outcomes(&vendor, &sent.campaign, rows).await?;
     let per_second = rows as f64 / start.elapsed().as_secs_f64();
     let (used, vendor_cpu_s) = (serve.usage(), vendor.usage().cpu_s);
     let inversions = inversions(&vendor, order).await?;
     serve.stop().await?;
-    Ok(Run { per_second, inversions, serve_cpu_s: used.cpu_s, vendor_cpu_s, peak_bytes: used.peak_bytes })
+    Ok(Run { per_second, inversions, busy: sums.busy, serve_cpu_s: used.cpu_s, vendor_cpu_s, peak_bytes: used.peak_bytes })
 }
 
 async fn with_receipts(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Row> {

@@ -19,7 +19,7 @@ const LOOKS_MAX: usize = 64;
 impl Lane {
     pub(super) fn choose(&mut self, now: Now, actions: &mut Vec<Action>) {
         let (ahead_max, size_max) = self.sizes();
-        while self.unsent.requests < ahead_max && self.choice_opens_at() <= now.mono {
+        while self.unsent.requests < ahead_max && self.choice_opens_at(now.mono) <= now.mono {
             let size = size_max.min(self.day_left(now));
             if size == 0 {
                 return;
@@ -33,12 +33,14 @@ impl Lane {
     /// When the next look for messages pays, where there are any and it is not now.
     pub(super) fn next_choice_at(&self, now: Now) -> Option<Micros> {
         let some = self.queues.iter().any(|queue| !queue.ready.is_empty() || !queue.scan.is_empty());
-        let at = self.choice_opens_at();
+        // Should others not have started by then, their start is what opens it.
+        let at = self.choice_opens_at(0);
         (some && self.unsent.requests < self.sizes().0 && at > now.mono).then_some(at)
     }
 
-    fn choice_opens_at(&self) -> Micros {
-        self.options.pace.ready_after(self.unsent.requests, self.unsent.messages).saturating_sub(AHEAD_US)
+    /// When what is chosen next would start soon enough, if what is marked already starts from `from` on.
+    fn choice_opens_at(&self, from: Micros) -> Micros {
+        self.options.pace.ready_after(from, self.unsent.requests, self.unsent.messages).saturating_sub(AHEAD_US)
     }
 
     /// How many requests may be marked ahead, and how many messages a mark covers.

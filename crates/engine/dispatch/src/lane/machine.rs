@@ -74,10 +74,13 @@ impl Lane {
     /// Everything that can be done now.
     pub fn pump(&mut self, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.wake_retries(now);
         self.wake_doubts(now);
         if self.may_start() {
             self.start_requests(now, &mut actions);
+        }
+        // Both may have put something aside that is due at once.
+        self.wake_retries(now);
+        if self.may_start() {
             self.choose(now, &mut actions);
         }
         self.save(now, &mut actions);

@@ -102,12 +102,12 @@ impl Pace {
         self.blocked_until.max(requests).max(messages)
     }
 
-    /// About when one more can start after `others` that carry `their_messages`.
-    pub fn ready_after(&self, others: usize, their_messages: usize) -> Micros {
-        let requests = self.requests.as_ref().map_or(0, |window| window.ready_at(1) + window.span(others as u64));
-        let messages = self.messages.as_ref();
-        let messages = messages.map_or(0, |window| window.ready_at(1) + window.span(their_messages as u64));
-        self.blocked_until.max(requests).max(messages)
+    /// About when one more can start after `others` that carry `their_messages`, the first of them not before `from`.
+    pub fn ready_after(&self, from: Micros, others: usize, their_messages: usize) -> Micros {
+        let from = from.max(self.blocked_until);
+        let after = |window: &Window, n: usize| window.ready_at(1).max(from) + window.span(n as u64);
+        let requests = self.requests.as_ref().map_or(from, |window| after(window, others));
+        requests.max(self.messages.as_ref().map_or(from, |window| after(window, their_messages)))
     }
 
     /// Counts one request of `messages` that starts at `now`.

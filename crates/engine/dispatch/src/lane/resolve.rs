@@ -28,6 +28,7 @@ impl Lane {
             Answer::Throttled { after } => self.throttled(now, key, slots, after.map(|a| a.as_millis() as u64), roll),
             Answer::Unsent { .. } => self.throttled(now, key, slots, None, roll),
             Answer::Unknown { code } => self.doubt(now, key, slots, code, roll),
+            Answer::Refused { code } if self.is_repeat(&key) => self.leave(now, key, slots, code),
             Answer::Refused { code } => {
                 let verdicts = vec![Verdict::Refused(code); slots.len()];
                 self.judged(now, key, slots, verdicts, roll);
@@ -90,14 +91,27 @@ impl Lane {
         // Half fixed, half random: instances that were throttled together do not come back together.
         let wait_ms = after_ms.unwrap_or(limit / 2 + roll % (limit / 2 + 1)).min(RETRY_AFTER_MAX_MS);
         self.options.pace.block(now.mono + wait_ms * 1_000);
-        let Some(chunk) = self.chunks.get(&key) else { return };
-        if chunk.resolves > 0 {
+        if self.is_repeat(&key) {
             // It says nothing about the request that this one repeats.
             return self.doubt(now, key, slots, "throttled".to_owned(), roll);
         }
+        let Some(chunk) = self.chunks.get(&key) else { return };
         let (no, tries) = (chunk.no, chunk.tries);
         self.retry(no, slots.clone(), now.wall + wait_ms as Millis, key.attempt, tries);
         self.close(key, &slots);
+    }
+
+    /// A whole request that is refused when it is made again: what became of the first one is for a person to find out.
+    fn leave(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, why: String) {
+        if let Some(chunk) = self.chunks.get_mut(&key) {
+            chunk.why = why;
+        }
+        self.give_up(now, key, slots);
+    }
+
+    /// Whether what is answered now was made because an earlier answer is missing.
+    fn is_repeat(&self, key: &ChunkKey) -> bool {
+        self.chunks.get(key).is_some_and(|chunk| chunk.resolves > 0)
     }
 
     /// Nobody knows. Looked into when no request of the chunk can be on its way any more, then ever more seldom.

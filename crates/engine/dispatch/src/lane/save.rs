@@ -2,7 +2,7 @@
 
 use naru_core::clock::{Micros, Millis};
 
-use super::{Action, Lane, Now, SideSave, Saving};
+use super::{Action, Lane, Now, Saving, SideSave};
 use crate::side::State;
 
 /// What was marked starts at most this much later than its save was given out: with the 1,005 ms that a provider's

@@ -72,7 +72,8 @@ impl Lane {
 
     pub(super) fn start_requests(&mut self, now: Now, actions: &mut Vec<Action>) {
         // What came too late is taken back in every queue, also behind a more urgent one that waits.
-        let waiting: Vec<usize> = (0..self.queues.len()).filter(|queue| self.next_chunk(now, *queue).is_some()).collect();
+        let waiting: Vec<usize> =
+            (0..self.queues.len()).filter(|queue| self.next_chunk(now, *queue).is_some()).collect();
         for priority in waiting {
             while let Some(key) = self.next_chunk(now, priority) {
                 let Some((slots, messages)) = self.next_request(&key) else { break };
@@ -89,7 +90,11 @@ impl Lane {
                 self.unsent.requests -= 1;
                 self.unsent.messages -= messages;
                 let chunk = key;
-                actions.push(if messages > 0 { Action::Send { chunk, slots } } else { Action::Lookup { chunk, slots } });
+                actions.push(if messages > 0 {
+                    Action::Send { chunk, slots }
+                } else {
+                    Action::Lookup { chunk, slots }
+                });
             }
         }
     }
@@ -100,7 +105,8 @@ impl Lane {
         let today = self.options.per_day_max.map(|_| seoul_day(now.wall));
         loop {
             let key = *self.queues[priority].start.front()?;
-            let good = |chunk: &&super::Chunk| now.mono <= chunk.start_by && today.is_none_or(|today| today <= chunk.day);
+            let good =
+                |chunk: &&super::Chunk| now.mono <= chunk.start_by && today.is_none_or(|today| today <= chunk.day);
             let waits = self.next_request(&key).is_some();
             if waits && self.chunks.get(&key).filter(good).is_some() {
                 return Some(key);
@@ -176,7 +182,8 @@ impl Lane {
 
     /// Whether the lane or the frame's campaign was stopped.
     fn is_kept_back(&self, no: u32) -> bool {
-        let stopped = |campaign| self.paused_campaigns.contains(&campaign) || self.cancelled_campaigns.contains(&campaign);
+        let stopped =
+            |campaign| self.paused_campaigns.contains(&campaign) || self.cancelled_campaigns.contains(&campaign);
         !self.may_start() || self.campaign_of(no).is_some_and(stopped)
     }
 

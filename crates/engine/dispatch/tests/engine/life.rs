@@ -129,6 +129,11 @@ impl Life {
         self.eventually("requests to wait at the vendor", || (self.vendor.waiting() == count).then_some(()));
     }
 
+    /// Waits until at least `count` requests wait at the vendor.
+    pub fn until_waiting_at_least(&self, count: usize) {
+        self.eventually("requests to wait at the vendor", || (self.vendor.waiting() >= count).then_some(()));
+    }
+
     /// Hands reports in, as the vendor's webhook does; returns after they are durable.
     pub fn report(&self, reports: Vec<Report>) -> Result<(), Failure> {
         let sink = self.ctx.need::<dyn ReceiptSink>().unwrap();

@@ -100,7 +100,8 @@ impl Disk {
 
     /// The next open frames of campaigns that run.
     pub fn claim(&self, priority: usize, after: i64, limit: usize) -> (Vec<Loaded>, bool) {
-        let running = |row: &FrameRow| row.campaign.is_none_or(|campaign| self.campaigns[campaign] == Campaign::Running);
+        let running =
+            |row: &FrameRow| row.campaign.is_none_or(|campaign| self.campaigns[campaign] == Campaign::Running);
         let ids: Vec<Id> = self
             .order
             .range(after + 1..)
@@ -160,7 +161,9 @@ impl Disk {
     /// Merges receipts into a frame that the lane does not hold.
     pub fn merge(&mut self, frame: &Id, ends: &[SlotEnd]) {
         let mut side = self.side(frame);
-        ends.iter().for_each(|(slot, state, code)| drop(side.advance(*slot, *state, code)));
+        for (slot, state, code) in ends {
+            side.advance(*slot, *state, code);
+        }
         self.frames.get_mut(frame).expect("side read it").side = side.row();
     }
 
@@ -183,8 +186,4 @@ impl Disk {
 
 pub fn campaign_id(campaign: usize) -> Id {
     Id([campaign as u8 + 1; 16])
-}
-
-pub fn campaign_number(id: Id) -> usize {
-    usize::from(id.0[0]) - 1
 }

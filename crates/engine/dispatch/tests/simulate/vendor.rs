@@ -20,7 +20,6 @@ pub struct Request {
     pub slots: Vec<u16>,
     pub life: u64,
     pub lookup: bool,
-    pub started: Micros,
     /// When its bytes are there, if they ever are.
     pub arrives: Option<Micros>,
     /// When its sender has an answer, or knows that none comes.
@@ -114,8 +113,12 @@ impl Vendor {
                 }
             })
             .collect();
-        let taken: Vec<u16> =
-            slots.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Taken).map(|(slot, _)| *slot).collect();
+        let taken: Vec<u16> = slots
+            .iter()
+            .zip(&verdicts)
+            .filter(|(_, verdict)| **verdict == Verdict::Taken)
+            .map(|(slot, _)| *slot)
+            .collect();
         for slot in &taken {
             self.taken.entry((key.0, *slot)).or_default().push(now);
         }

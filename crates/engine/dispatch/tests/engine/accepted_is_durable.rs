@@ -1,0 +1,61 @@
+//! An id that was given is the id of a stored message, whatever happens right after the answer.
+
+use std::collections::HashSet;
+
+use futures_util::future::join_all;
+use naru_dispatch::intake::{Batch, Part};
+use naru_dispatch::message::Purpose;
+
+use crate::app::{LANE, TestApp};
+use crate::life::{batch, message, messages, phone, template_ref};
+use crate::on_both_engines;
+
+on_both_engines!(
+    ids_are_found_after_a_kill_right_after_the_answer,
+    calls_that_wait_share_frames_and_get_their_own_ids,
+    a_call_over_several_templates_and_frames_keeps_its_places,
+);
+
+fn ids_are_found_after_a_kill_right_after_the_answer(mut app: TestApp) {
+    app.start_intake();
+    let ids = app.accept(Purpose::Info, messages(3));
+    app.restart();
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(app.wait(app.dispatch.find(&message(&phone(n), "").to, 10)).unwrap(), [*id]);
+    }
+    assert_eq!(app.settle().sent, 3);
+}
+
+fn calls_that_wait_share_frames_and_get_their_own_ids(mut app: TestApp) {
+    const CALLS: usize = 300;
+    app.start();
+    let calls = messages(CALLS).into_iter().map(|message| app.dispatch.accept(batch(Purpose::Info, vec![message])));
+    let answers = app.wait(join_all(calls));
+    app.settle();
+    let ids: Vec<_> = answers.into_iter().map(|answer| answer.unwrap()[0]).collect();
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(app.vendor.text(*id), Some(format!("text {n}")));
+    }
+    let frames = ids.iter().map(|id| id.frame).collect::<HashSet<_>>().len();
+    assert!(frames <= CALLS / 10, "{frames} frames");
+}
+
+fn a_call_over_several_templates_and_frames_keeps_its_places(mut app: TestApp) {
+    const MESSAGES: usize = 2_500;
+    app.start();
+    let all = messages(MESSAGES);
+    let part = |purpose: Purpose, share: usize| Part {
+        lane: LANE.to_owned(),
+        priority: purpose.priority(),
+        template: template_ref(purpose),
+        messages: all.iter().cloned().enumerate().filter(|(place, _)| place % 2 == share).collect(),
+    };
+    let parts = vec![part(Purpose::Info, 0), part(Purpose::Auth, 1)];
+    let ids = app.wait(app.dispatch.accept(Batch { parts, count: MESSAGES, key: None })).unwrap();
+    app.settle();
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(app.vendor.text(*id), Some(format!("text {n}")));
+    }
+    assert_eq!(app.look(ids[0]).template, "info");
+    assert_eq!(app.look(ids[1]).template, "auth");
+}

@@ -1,0 +1,88 @@
+//! A paused campaign starts nothing more, in memory or not, over restarts, and goes on where it was.
+
+use naru_dispatch::campaign::CampaignState;
+
+use crate::app::TestApp;
+use crate::file::{File, QUARTER_FRAME};
+use crate::on_both_engines;
+
+on_both_engines!(
+    what_is_paused_starts_nothing_and_goes_on_later,
+    a_pause_holds_over_a_kill,
+    pausing_one_campaign_leaves_another_alone,
+    a_pause_that_makes_no_sense_is_refused,
+);
+
+/// 60 frames, of which the lane has some in memory.
+const MESSAGES: usize = 240;
+
+fn campaign(app: &mut TestApp) -> naru_core::id::Id {
+    app.lane().in_flight_max = 2;
+    app.vendor.keep_waiting();
+    app.start();
+    let done = app.take_in(&File::new("paused", MESSAGES, QUARTER_FRAME));
+    app.until_waiting(2);
+    assert_eq!(app.number("SELECT COUNT(*) FROM dispatch_frame"), 60);
+    done.campaign
+}
+
+/// What is accepted after a pause leaves, so the lane has had every chance to start something else.
+fn let_another_pass(app: &TestApp) {
+    let other = app.accept_one("01099999999");
+    app.until_state(other, "sent");
+}
+
+fn what_is_paused_starts_nothing_and_goes_on_later(mut app: TestApp) {
+    let campaign = campaign(&mut app);
+    app.wait(app.dispatch.pause(campaign)).unwrap();
+    app.vendor.answer();
+    let_another_pass(&app);
+    let paused = app.campaign(campaign);
+    assert_eq!((paused.state, paused.account.sent), (CampaignState::Paused, 8));
+    assert_eq!(app.vendor.calls().len(), 3);
+    for _ in 0..3 {
+        app.wait(app.dispatch.resume(campaign)).unwrap();
+        app.wait(app.dispatch.pause(campaign)).unwrap();
+    }
+    app.wait(app.dispatch.resume(campaign)).unwrap();
+    assert_eq!(app.settle().sent, MESSAGES as u64 + 1);
+    assert_eq!(app.campaign(campaign).state, CampaignState::Done);
+}
+
+fn a_pause_holds_over_a_kill(mut app: TestApp) {
+    let campaign = campaign(&mut app);
+    app.wait(app.dispatch.pause(campaign)).unwrap();
+    app.vendor.answer();
+    app.restart();
+    let_another_pass(&app);
+    assert_eq!(app.campaign(campaign).state, CampaignState::Paused);
+    assert!(app.vendor.calls().len() <= 3, "something of it was started");
+    app.wait(app.dispatch.resume(campaign)).unwrap();
+    assert_eq!(app.settle().sent, MESSAGES as u64 + 1);
+}
+
+fn pausing_one_campaign_leaves_another_alone(mut app: TestApp) {
+    let campaign = campaign(&mut app);
+    app.wait(app.dispatch.pause(campaign)).unwrap();
+    let mut file = File::new("other", MESSAGES, QUARTER_FRAME);
+    // Other customers: those of the paused one's requests that wait at the vendor hold theirs.
+    file.rows.iter_mut().for_each(|row| row.to.replace_range(..3, "011"));
+    let other = app.take_in(&file).campaign;
+    app.vendor.answer();
+    app.until("the other is sent", |account| account.sent == MESSAGES as u64 + 8);
+    assert_eq!(app.campaign(other).state, CampaignState::Done);
+    assert_eq!(app.campaign(campaign).account.sent, 8);
+    app.wait(app.dispatch.resume(campaign)).unwrap();
+    assert_eq!(app.settle().sent, 2 * MESSAGES as u64);
+}
+
+fn a_pause_that_makes_no_sense_is_refused(mut app: TestApp) {
+    app.start();
+    let campaign = app.take_in(&File::new("small", 1, 1)).campaign;
+    let code = |result: Result<(), naru_core::failure::Failure>| result.unwrap_err().code;
+    assert_eq!(code(app.wait(app.dispatch.resume(campaign))), "campaign-state");
+    assert_eq!(code(app.wait(app.dispatch.pause(naru_core::id::Id::new(1)))), "campaign-unknown");
+    app.wait(app.dispatch.cancel(campaign)).unwrap();
+    assert_eq!(code(app.wait(app.dispatch.pause(campaign))), "campaign-state");
+    assert_eq!(code(app.wait(app.dispatch.cancel(campaign))), "campaign-state");
+}

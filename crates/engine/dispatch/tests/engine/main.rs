@@ -1,0 +1,61 @@
+//! The engine as a whole on a real SQLite file and on a real PostgreSQL: one rule or fault a file, each case written
+//! once and run on both. Every case ends by proving the account and by joining it with the vendor's ledger.
+
+#![allow(clippy::unwrap_used, reason = "what helps a test is a test")]
+
+mod app;
+mod clock;
+mod file;
+mod joined;
+mod life;
+mod people;
+mod vendor;
+
+mod accepted_is_durable;
+mod account_always_balances;
+mod allow_list;
+mod campaign_cancel;
+mod campaign_pause;
+mod consent;
+mod damage;
+mod day_cap;
+mod expiry;
+mod fence;
+mod file_or_stream;
+mod find_newest_first;
+mod idempotency_key;
+mod import_killed;
+mod import_lease;
+mod message_view;
+mod order_per_customer;
+mod receipts;
+mod receipts_early;
+mod receipts_killed;
+mod refusal;
+mod rendered_again;
+mod restart;
+mod retention;
+mod retries;
+mod stop;
+mod throttle;
+mod timeout_after_accept;
+mod two_writers;
+
+/// Makes each named case a test of its own on either engine.
+macro_rules! on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::app::TestApp::new(naru_testkit::database::Engine::Sqlite));
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::app::TestApp::new(naru_testkit::database::Engine::Postgres));
+            })*
+        }
+    };
+}
+pub(crate) use on_both_engines;

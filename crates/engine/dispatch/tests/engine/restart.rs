@@ -1,0 +1,70 @@
+//! Killed in mid-campaign and started again: nothing lost, nothing doubled, and the vendor's second is respected.
+
+use crate::app::{DOWN, TestApp};
+use crate::file::File;
+use crate::on_both_engines;
+use crate::vendor::Deed;
+
+on_both_engines!(
+    batches_are_neither_lost_nor_doubled,
+    single_sends_are_neither_lost_nor_doubled,
+    nothing_starts_within_a_second_and_a_half_of_the_last_mark,
+);
+
+const MESSAGES: u64 = 2_000;
+
+/// Kills naru whenever so many more requests have arrived; some of them wait for their answer then.
+fn kill_often(app: &mut TestApp, requests: usize) {
+    app.lane().in_flight_max = 8;
+    app.vendor.plan(|arrival| if arrival.nth % 7 == 3 { Deed::LoseAnswer } else { Deed::Take });
+    app.start();
+    let campaign = app.take_in(&File::new("killed", MESSAGES as usize, 500)).campaign;
+    for life in 1..=4 {
+        let so_many = app.vendor.calls().len() + requests;
+        app.eventually("more requests", || (app.vendor.calls().len() >= so_many).then_some(()));
+        if life % 2 == 0 {
+            app.vendor.keep_waiting();
+            app.until_waiting_at_least(app.vendor.waiting() + 1);
+        }
+        app.kill();
+        app.vendor.answer();
+        app.clock.skip(DOWN);
+        app.start();
+    }
+    app.until("all but the lost answers", |account| account.pending < MESSAGES / 2);
+    app.clock.skip(DOWN);
+    assert_eq!(app.settle().sent, MESSAGES);
+    assert_eq!(app.campaign(campaign).account.sent, MESSAGES);
+    assert_eq!(u64::from(app.vendor.taken_in_all()), MESSAGES);
+}
+
+fn batches_are_neither_lost_nor_doubled(mut app: TestApp) {
+    app.lane().batch_max = Some(40);
+    kill_often(&mut app, 8);
+}
+
+fn single_sends_are_neither_lost_nor_doubled(mut app: TestApp) {
+    app.vendor.batch_max(1);
+    kill_often(&mut app, 300);
+}
+
+fn nothing_starts_within_a_second_and_a_half_of_the_last_mark(mut app: TestApp) {
+    app.lane().batch_max = Some(10);
+    app.lane().in_flight_max = 4;
+    app.vendor.keep_waiting();
+    app.start();
+    app.take_in(&File::new("quiet", 200, 10));
+    app.until_waiting(4);
+    app.kill();
+    app.vendor.answer();
+    let before = app.vendor.calls().len();
+    app.start();
+    let marked_at = app.number("SELECT marked_at FROM dispatch_shard");
+    app.eventually("a request of the next life", || (app.vendor.calls().len() > before).then_some(()));
+    assert!(marked_at > crate::clock::NOON);
+    let first = app.vendor.calls()[before].at;
+    assert!(first >= marked_at + 1_500, "started {} ms after the last mark", first - marked_at);
+    app.until("what is not in doubt", |account| account.pending == 40);
+    app.clock.skip(DOWN);
+    app.settle();
+}
