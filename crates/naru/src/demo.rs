@@ -167,7 +167,8 @@ async fn campaign(args: &DemoArgs, folder: &Path, house: &House, terminal: &Term
     terminal.view(&sent.view)?;
     let id: Id = sent.data["campaign"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
     let account = watch(house, terminal, id).await?;
-    let shown = say(house, terminal, "campaign show", json!({ "campaign": id.to_string() }), &Progress::default()).await?;
+    let shown =
+        say(house, terminal, "campaign show", json!({ "campaign": id.to_string() }), &Progress::default()).await?;
     terminal.answer(&shown)?;
     let audit = say(house, terminal, "audit", json!({}), &Progress::default()).await?;
     let last = audit.view.last().cloned();
@@ -200,7 +201,13 @@ async fn watch(house: &House, terminal: &Terminal, id: Id) -> Result<Account, En
     }
 }
 
-async fn say(house: &House, terminal: &Terminal, path: &str, args: Value, progress: &Progress) -> Result<Answer, Failure> {
+async fn say(
+    house: &House,
+    terminal: &Terminal,
+    path: &str,
+    args: Value,
+    progress: &Progress,
+) -> Result<Answer, Failure> {
     let word = house.words().find(|word| word.path == path).cloned();
     let word = word.ok_or_else(|| Failure::not_found("word-unknown").arg("word", path))?;
     let upload = word.upload.and_then(|name| args[name].as_str()).map(PathBuf::from);

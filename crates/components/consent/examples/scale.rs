@@ -89,8 +89,9 @@ async fn main() {
     println!("  {} KiB more resident, {} KiB in all", resident_kib().saturating_sub(before), resident_kib());
 
     let consent = ctx.need::<dyn Consent>().expect("the room offers it");
-    let asked: Vec<Vec<Address>> =
-        (0..ASKED / CHUNK).map(|c| (0..CHUNK).map(|n| Address::new(phone((c * CHUNK + n) * 13 % (2 * rows)))).collect()).collect();
+    let asked: Vec<Vec<Address>> = (0..ASKED / CHUNK)
+        .map(|c| (0..CHUNK).map(|n| Address::new(phone((c * CHUNK + n) * 13 % (2 * rows)))).collect())
+        .collect();
     let start = Stopwatch::start();
     let noon = 1_795_316_400_000;
     let allowed: usize = asked

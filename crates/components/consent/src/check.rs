@@ -25,7 +25,9 @@ pub fn all(nights: &Nights) -> Vec<Check> {
 
 async fn rows(ctx: Ctx) -> Vec<Finding> {
     let found = match history::counts(ctx.store().reader()).await {
-        Ok((blocks, consents)) => Finding::Good(format!("{blocks} blocks stand, {consents} consents are not withdrawn")),
+        Ok((blocks, consents)) => {
+            Finding::Good(format!("{blocks} blocks stand, {consents} consents are not withdrawn"))
+        }
         Err(error) => Finding::Bad(Failure::from(error)),
     };
     vec![found]

@@ -32,6 +32,7 @@ pub struct ConsentFile {
     columns: Columns,
     encoding: Encoding,
     bytes: u64,
+    failed: Option<Failure>,
     /// No consent is younger than the moment of its reading.
     now: Millis,
 }
@@ -72,7 +73,7 @@ impl ConsentFile {
             .from_reader(source);
         let header = reader.byte_headers().map_err(|e| row_error(e, 1))?;
         let columns = Columns::of(header, encoding)?;
-        Ok(ConsentFile { reader, record: ByteRecord::new(), columns, encoding, bytes, now })
+        Ok(ConsentFile { reader, record: ByteRecord::new(), columns, encoding, bytes, failed: None, now })
     }
 
     /// How many rows the file has, guessed from the bytes that the first `read` of them took.
@@ -81,14 +82,19 @@ impl ConsentFile {
         (u128::from(read) * u128::from(self.bytes.max(1)) / u128::from(bytes_done)) as u64
     }
 
-    /// The next rows; `None` at the end.
+    /// The next rows; `None` at the end. What ends the reading early is told after the rows before it.
     pub fn chunk(&mut self) -> Result<Option<Chunk>, Failure> {
         let mut chunk = Chunk::default();
-        while chunk.given.len() + chunk.refused.len() < CHUNK_ROWS {
+        while self.failed.is_none() && chunk.given.len() + chunk.refused.len() < CHUNK_ROWS {
             let line = self.reader.position().line();
             self.reader.get_mut().left = ROW_BYTES_MAX + READ_BYTES;
-            if !self.reader.read_byte_record(&mut self.record).map_err(|e| row_error(e, line))? {
-                break;
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(e) => {
+                    self.failed = Some(row_error(e, line));
+                    break;
+                }
             }
             if self.record.as_slice().trim_ascii().is_empty() && self.record.len() == 1 {
                 continue;
@@ -98,8 +104,11 @@ impl ConsentFile {
                 Err(code) => chunk.refused.push(Refusal { line: self.first_line(), code }),
             }
         }
+        if chunk.given.len() + chunk.refused.len() == 0 {
+            return self.failed.take().map_or(Ok(None), Err);
+        }
         chunk.given.sort_unstable_by(|one, other| one.address.cmp(&other.address));
-        Ok((chunk.given.len() + chunk.refused.len() > 0).then_some(chunk))
+        Ok(Some(chunk))
     }
 
     /// The line on which the last row begins. Counted back from its end, since the reader's own position before a row

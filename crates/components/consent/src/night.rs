@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn a_night_within_one_day_and_no_night() {
-        check("night_from = '01:00'\nnight_until = '02:00'", Channel::Sms, &[
-            (at(0, 59, 59, 999), None),
-            (at(1, 0, 0, 0), Some(at(2, 0, 0, 0))),
-            (at(2, 0, 0, 0), None),
-        ]);
+        check(
+            "night_from = '01:00'\nnight_until = '02:00'",
+            Channel::Sms,
+            &[(at(0, 59, 59, 999), None), (at(1, 0, 0, 0), Some(at(2, 0, 0, 0))), (at(2, 0, 0, 0), None)],
+        );
         check("night_from = '08:00'", Channel::Sms, &[(at(8, 0, 0, 0), None), (at(23, 0, 0, 0), None)]);
     }
 

@@ -1,8 +1,9 @@
 //! What the engine asks: the rows' meaning for every address, in memory, one step behind the database at most.
 //!
-//! There is one way in: [`Snapshot::read_on`] reads what changed after the last number it has seen. The first time that
-//! is everything; after a write of this process it is that write; each second it is what other instances wrote. Blocks
-//! are read before consents, so nothing is ever allowed on the strength of a consent whose refusal was not read yet.
+//! There is one way in: [`Snapshot::read_on`] reads what changed after the last number it has seen: after a write of this
+//! process that write, each second what other instances wrote. Only the first time are consents read along their
+//! addresses, which is faster, and then what changed meanwhile. Blocks are read before consents, so nothing is ever
+//! allowed on the strength of a consent whose refusal was not read yet.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -46,12 +47,18 @@ struct Known {
     consents: bool,
 }
 
-/// The last change that was read of each table.
-#[derive(Default)]
+/// How far each table is read.
 struct Seen {
+    /// The last change.
     blocks: i64,
-    consents: i64,
-    all: bool,
+    consents: Read,
+}
+
+enum Read {
+    /// The first time: all addresses up to `to` as they were or became after the change `since`.
+    Scanned { to: String, since: Option<i64> },
+    /// All up to this change.
+    Followed(i64),
 }
 
 impl Snapshot {
@@ -65,7 +72,7 @@ impl Snapshot {
             keys: Keys::random(),
             known: RwLock::new(Known { table: Table::new(), blocks: false, consents: false }),
             addresses: ctx.metrics().gauge("naru_consent_addresses", help, &[]),
-            seen: Mutex::default(),
+            seen: Mutex::new(Seen { blocks: 0, consents: Read::Scanned { to: String::new(), since: None } }),
         }
     }
 
@@ -78,30 +85,47 @@ impl Snapshot {
     /// nothing and need not read millions of rows.
     pub async fn follow(&self) -> Result<()> {
         let mut seen = self.seen.lock().await;
-        if seen.all { self.read_on(&mut seen).await } else { Ok(()) }
+        match seen.consents {
+            Read::Followed(_) => self.read_on(&mut seen).await,
+            Read::Scanned { .. } => Ok(()),
+        }
     }
 
     async fn read_on(&self, seen: &mut Seen) -> Result<()> {
-        // The first reading takes seconds where there are millions; shutdown does not wait for it.
-        while seen.all || !self.lifecycle.is_stopping() {
-            let head = facts::head(self.store.reader()).await?;
+        let reader = self.store.reader();
+        loop {
+            let head = facts::head(reader).await?;
             while seen.blocks < head {
-                seen.blocks = self.read_page(&BLOCKS, seen.blocks, head).await?;
+                seen.blocks = self.read_changes(&BLOCKS, seen.blocks, head).await?;
             }
             self.known_mut().blocks = true;
-            if seen.consents == head {
-                let mut known = self.known_mut();
-                known.consents = true;
-                self.addresses.set(known.table.entries() as i64);
-                seen.all = true;
-                return Ok(());
+            match &mut seen.consents {
+                // The first reading takes seconds where there are millions; shutdown does not wait for it.
+                Read::Scanned { .. } if self.lifecycle.is_stopping() => return Ok(()),
+                Read::Scanned { to, since } => {
+                    let since = *since.get_or_insert(head);
+                    match facts::scan(reader, to).await? {
+                        Some((facts, end)) => {
+                            facts.iter().for_each(|fact| self.apply(fact));
+                            *to = end;
+                        }
+                        None => seen.consents = Read::Followed(since),
+                    }
+                }
+                Read::Followed(last) if *last < head => {
+                    *last = self.read_changes(&CONSENTS, *last, head).await?;
+                }
+                Read::Followed(_) => {
+                    let mut known = self.known_mut();
+                    known.consents = true;
+                    self.addresses.set(known.table.entries() as i64);
+                    return Ok(());
+                }
             }
-            seen.consents = self.read_page(&CONSENTS, seen.consents, head).await?;
         }
-        Ok(())
     }
 
-    async fn read_page(&self, feed: &Feed, after: i64, head: i64) -> Result<i64> {
+    async fn read_changes(&self, feed: &Feed, after: i64, head: i64) -> Result<i64> {
         let (facts, end) = feed.page(self.store.reader(), after, head).await?;
         facts.iter().for_each(|fact| self.apply(fact));
         Ok(end)

@@ -136,10 +136,11 @@ mod tests {
             let flags = given.map_or(Flags::default(), |night| Flags::consent(channel, night));
             (Flags::consent(channel, true), flags)
         });
-        let block = (prop::option::of(channel), any::<bool>(), any::<bool>()).prop_map(|(channel, ads_only, lifted)| {
-            let flags = Flags::block(channel, ads_only);
-            (flags, if lifted { Flags::default() } else { flags })
-        });
+        let block =
+            (prop::option::of(channel), any::<bool>(), any::<bool>()).prop_map(|(channel, ads_only, lifted)| {
+                let flags = Flags::block(channel, ads_only);
+                (flags, if lifted { Flags::default() } else { flags })
+            });
         prop_oneof![consent, block]
     }
 

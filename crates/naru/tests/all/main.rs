@@ -1,5 +1,6 @@
 //! The binary as people and service managers meet it: processes, files, sockets and signals, nothing inside.
 
+mod campaign;
 mod configuration;
 mod doors;
 mod help;

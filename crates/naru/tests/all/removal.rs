@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// The files of a workspace by their path in it.
 struct Workspace(BTreeMap<PathBuf, Vec<u8>>);
@@ -86,6 +87,9 @@ impl Workspace {
     /// Lays the workspace out and lets cargo check the binary. The folder stays the same from run to run, and only
     /// files that differ are written, so that cargo checks again what was changed and nothing else.
     fn check(&self, what: &str) {
+        static FOLDER: Mutex<()> = Mutex::new(());
+        // A check that failed leaves a folder that the next one puts right.
+        let _mine = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("removal");
         let mut there = BTreeMap::new();
         if copy.exists() {
@@ -143,14 +147,20 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// Cargo as a person would call it at `folder`, building into a folder of its own that all checks share.
+/// Cargo as a person would call it at `folder`. It builds into our own target folder, where all that is not ours is
+/// checked already; the copy's crates have another path and so never meet ours there.
 fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(folder).env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("removal-target"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    command.current_dir(folder).env("CARGO_TARGET_DIR", target);
     // What cargo tells a test about its package would make build scripts run again.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text == "CARGO" || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+        if text == "CARGO"
+            || text.starts_with("CARGO_BIN_")
+            || text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
+        {
             command.env_remove(&name);
         }
     }

@@ -1,7 +1,8 @@
-//! What the rows come to for each address, read by the page: for all that changed after a number, or for one address.
+//! What the rows come to for each address, read by the page: of all that changed after a number, of all consents in the
+//! order of their addresses, or of one address.
 //!
 //! A fact says how things stand when it is read, not what a change did, so reading one twice or late does no harm. The
-//! engine joins the addresses of a page that share a fact into one text: a row for each would cost five times the time.
+//! database joins the addresses of a page that share a fact into one text: a row for each would take five times as long.
 
 use naru_dispatch::message::Channel;
 use naru_store::Result;
@@ -11,7 +12,7 @@ use sqlx::{AnyPool, Row};
 
 use crate::flags::Flags;
 
-/// Changed rows of one page: its addresses and their fingerprints take a megabyte or two.
+/// Rows of one page: their addresses and fingerprints take a megabyte.
 const PAGE_ROWS: i64 = 10_000;
 
 /// How one thing stands for some addresses.
@@ -38,7 +39,7 @@ pub struct Feed {
     of_address: &'static str,
 }
 
-/// Of which addresses a statement speaks. The state of each is a value of its row and not a join, as in `given.rs`.
+/// How each refusal of some addresses stands. That is a value of the row and not a join, as in `given.rs`.
 macro_rules! block_facts {
     ($which:literal) => {
         concat!(
@@ -53,14 +54,22 @@ macro_rules! block_facts {
     };
 }
 
-/// The youngest consent counts, and of two of one moment the one without the night: the greatest of
-/// `given_at * 2 + 1 - night`, whose last bit then says which it was.
+/// What the consents of one address to one channel come to. The youngest counts, and of two of one moment the one
+/// without the night: the greatest of these numbers, whose last bit then says which it was.
+macro_rules! youngest {
+    () => {
+        "MAX(given_at * 2 + 1 - night) % 2"
+    };
+}
+
+/// How each consent of some addresses stands.
 macro_rules! consent_facts {
     ($which:literal) => {
         concat!(
             "SELECT channel, fact, string_agg(address, ' ') FROM (
-                SELECT address, channel, CASE (SELECT MAX(s.given_at * 2 + 1 - s.night) % 2 FROM consent_ad s
-                    WHERE s.address = k.address AND s.channel = k.channel AND s.withdrawn_at IS NULL)
+                SELECT address, channel, CASE (SELECT ",
+            youngest!(),
+            " FROM consent_ad s WHERE s.address = k.address AND s.channel = k.channel AND s.withdrawn_at IS NULL)
                     WHEN 0 THEN 'night' WHEN 1 THEN 'day' ELSE 'none' END AS fact
                 FROM (SELECT DISTINCT address, channel FROM consent_ad WHERE ",
             $which,
@@ -83,6 +92,33 @@ pub const CONSENTS: Feed = Feed {
     of_address: consent_facts!("address = $1"),
 };
 
+const SCAN_END: &str = "SELECT address FROM consent_ad WHERE address > $1 ORDER BY address LIMIT 1 OFFSET $2";
+const SCAN_LAST: &str = "SELECT MAX(address) FROM consent_ad WHERE address > $1";
+/// Along the primary key, which takes a fifth of the time that looking each address up there takes.
+const SCAN: &str = concat!(
+    "SELECT channel, fact, string_agg(address, ' ') FROM (
+        SELECT address, channel, CASE ",
+    youngest!(),
+    " WHEN 0 THEN 'night' ELSE 'day' END AS fact
+        FROM consent_ad WHERE address > $1 AND address <= $2 AND withdrawn_at IS NULL
+        GROUP BY address, channel) AS f GROUP BY channel, fact"
+);
+
+/// The consents of the addresses after `after`, a page at most, and the address up to which it reaches; `None` at the
+/// end. For who knows nothing yet: that there is no consent is not told.
+pub async fn scan(reader: &AnyPool, after: &str) -> Result<Option<(Vec<Fact>, String)>> {
+    let end: Option<String> = sqlx::query_scalar(SCAN_END).bind(after).bind(PAGE_ROWS).fetch_optional(reader).await?;
+    let end = match end {
+        Some(end) => end,
+        None => match sqlx::query_scalar(SCAN_LAST).bind(after).fetch_one(reader).await? {
+            Some(last) => last,
+            None => return Ok(None),
+        },
+    };
+    let rows = sqlx::query(SCAN).bind(after).bind(end.as_str()).fetch_all(reader).await?;
+    Ok(Some((facts(&rows)?, end)))
+}
+
 /// The number of the last committed change.
 pub async fn head(reader: &AnyPool) -> Result<i64> {
     Ok(sqlx::query_scalar("SELECT number FROM consent_change WHERE id = 1").fetch_one(reader).await?)
@@ -95,15 +131,18 @@ impl Feed {
             sqlx::query_scalar(self.page_end).bind(after).bind(PAGE_ROWS).fetch_optional(reader).await?;
         let end = end.map_or(head, |end| end.min(head));
         let rows = sqlx::query(self.changed).bind(after).bind(end).fetch_all(reader).await?;
-        Ok((rows.iter().filter_map(|row| fact(row).transpose()).collect::<Result<_>>()?, end))
+        Ok((facts(&rows)?, end))
     }
 
     /// How things stand for one address.
     pub async fn of_address(&self, reader: &AnyPool, address: &str) -> Result<Flags> {
         let rows = sqlx::query(self.of_address).bind(address).fetch_all(reader).await?;
-        let facts = rows.iter().filter_map(|row| fact(row).transpose());
-        facts.into_iter().try_fold(Flags::default(), |flags, fact| Ok(flags.or(fact?.flags)))
+        Ok(facts(&rows)?.iter().fold(Flags::default(), |flags, fact| flags.or(fact.flags)))
     }
+}
+
+fn facts(rows: &[AnyRow]) -> Result<Vec<Fact>> {
+    rows.iter().filter_map(|row| fact(row).transpose()).collect()
 }
 
 /// `None` for a channel that only a newer naru knows: this one cannot send there.

@@ -15,7 +15,7 @@ use crate::ledger::next_change;
 pub const CONSENTS_PER_CHANGE: usize = 5_000;
 /// Rows of one statement, of five values each. The driver looks every value up by name among all of its statement, so
 /// longer statements cost more than they save.
-const ROWS_PER_STATEMENT: usize = 20;
+const ROWS_PER_STATEMENT: usize = 30;
 
 /// A consent to advertisements on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]

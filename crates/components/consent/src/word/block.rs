@@ -74,8 +74,7 @@ pub async fn block(ctx: Ctx, snapshot: Arc<Snapshot>, call: Call<BlockArgs>) -> 
     });
     let masked = address.to_string();
     let count = blocked.withdrawn.to_string();
-    let args =
-        [("address", &*masked), ("channel", channel_name(channel)), ("scope", scope.name()), ("count", &*count)];
+    let args = [("address", &*masked), ("channel", channel_name(channel)), ("scope", scope.name()), ("count", &*count)];
     let said = if blocked.stood { "consent-said-blocked-before" } else { "consent-said-blocked" };
     let answer = Answer::data(data)?.line(ctx.say(call.lang, said, &args));
     Ok(match blocked.withdrawn {

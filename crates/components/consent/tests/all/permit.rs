@@ -37,13 +37,14 @@ async fn an_advertisement_needs_consent_on_its_channel(house: House) {
 }
 
 async fn an_advertisement_is_held_at_night_until_eight(house: House) {
-    house.give(&[
-        "01012345678,sms,0,2026-01-02",
-        "01012345678,brand,0,2026-01-02",
-        "01087654321,sms,1,2026-01-02",
-        "Kim.Minsu@example.com,email,0,2026-01-02",
-    ])
-    .await;
+    house
+        .give(&[
+            "01012345678,sms,0,2026-01-02",
+            "01012345678,brand,0,2026-01-02",
+            "01087654321,sms,1,2026-01-02",
+            "Kim.Minsu@example.com,email,0,2026-01-02",
+        ])
+        .await;
     let midnight = NOON - 12 * HOUR_MS;
     let at = |hour: Millis, minute: Millis| midnight + hour * HOUR_MS + minute * 60_000;
     let check = |now, channel, address, expect| {
@@ -144,11 +145,14 @@ async fn the_doctor_tells_counts_and_nights() {
     house.block("01087654321", "ads").await;
     let good = |text: &str| Finding::Good(text.to_owned());
     assert_eq!(house.findings("consent rows").await, [good("1 blocks stand, 2 consents are not withdrawn")]);
-    assert_eq!(house.findings("consent night").await, [
-        good("advertisements on sms rest 21:00-08:00 (Asia/Seoul)"),
-        good("advertisements on alimtalk rest 21:00-08:00 (Asia/Seoul)"),
-        good("advertisements on brand rest 20:50-08:00 (Asia/Seoul)"),
-        good("advertisements on email never rest"),
-        good("advertisements on push rest 21:00-08:00 (Asia/Seoul)"),
-    ]);
+    assert_eq!(
+        house.findings("consent night").await,
+        [
+            good("advertisements on sms rest 21:00-08:00 (Asia/Seoul)"),
+            good("advertisements on alimtalk rest 21:00-08:00 (Asia/Seoul)"),
+            good("advertisements on brand rest 20:50-08:00 (Asia/Seoul)"),
+            good("advertisements on email never rest"),
+            good("advertisements on push rest 21:00-08:00 (Asia/Seoul)"),
+        ]
+    );
 }

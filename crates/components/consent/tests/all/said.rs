@@ -14,7 +14,9 @@ crate::on_both_engines!(an_address_is_shown_with_its_history_and_masked, a_block
 
 async fn an_address_is_shown_with_its_history_and_masked(house: House) {
     house.give(&["01012345678,sms,1,2026-01-02", "01012345678,brand,0,2026-01-02"]).await;
-    house.say("consent block", json!({ "address": "01012345678", "channel": "sms", "scope": "ads", "why": "080" })).await;
+    house
+        .say("consent block", json!({ "address": "01012345678", "channel": "sms", "scope": "ads", "why": "080" }))
+        .await;
     house.clock.set(NOON + 1);
     let unblocked = house.say("consent unblock", json!({ "address": "010-1234-5678", "channel": "sms" })).await;
     let shown = house.say("consent show", json!({ "address": "+82 10 1234 5678" })).await;

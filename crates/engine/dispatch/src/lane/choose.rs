@@ -11,16 +11,15 @@ use crate::side::State;
 const AHEAD_US: Micros = 250_000;
 /// Batches marked ahead at most: more than one commit's time needs where nothing but answers limits the pace.
 const BATCHES_AHEAD_MAX: usize = 64;
-/// Single sends marked ahead: enough for a tenth of a second at 20,000 a second with a few hundred in flight.
+/// Single sends marked ahead at most: a tenth of a second at 20,000 a second.
 const SINGLES_AHEAD_MAX: usize = 2_048;
 /// Frames looked at in one go: bounds a step when everything there is waits.
 const LOOKS_MAX: usize = 64;
 
 impl Lane {
     pub(super) fn choose(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let (ahead_max, size_max) = self.sizes();
-        while self.unsent.requests < ahead_max && self.choice_opens_at(now.mono) <= now.mono {
-            let size = size_max.min(self.day_left(now));
+        while self.has_room() && self.choice_opens_at(now.mono) <= now.mono {
+            let size = self.size_max().min(self.day_left(now));
             if size == 0 {
                 return;
             }
@@ -35,7 +34,7 @@ impl Lane {
         let some = self.queues.iter().any(|queue| !queue.ready.is_empty() || !queue.scan.is_empty());
         // Should others not have started by then, their start is what opens it.
         let at = self.choice_opens_at(0);
-        (some && self.unsent.requests < self.sizes().0 && at > now.mono).then_some(at)
+        (some && self.has_room() && at > now.mono).then_some(at)
     }
 
     /// When what is chosen next would start soon enough, if what is marked already starts from `from` on.
@@ -43,15 +42,29 @@ impl Lane {
         self.options.pace.ready_after(from, self.unsent.requests, self.unsent.messages).saturating_sub(AHEAD_US)
     }
 
-    /// How many requests may be marked ahead, and how many messages a mark covers.
-    fn sizes(&self) -> (usize, usize) {
-        let in_flight_max = self.options.in_flight_max;
-        if self.options.batch_max == 1 {
-            let ahead = (in_flight_max * 8).clamp(SINGLES_MAX, SINGLES_AHEAD_MAX);
-            return (ahead, SINGLES_MAX.min(self.options.pace.singles_max()));
+    /// More is marked ahead with every start and half as much once a mark came to nothing: as much as can start in
+    /// time, however long answers and commits take.
+    pub(super) fn more_ahead(&mut self) {
+        let batches_max = self.options.in_flight_max.div_ceil(2).min(BATCHES_AHEAD_MAX);
+        let max = if self.options.batch_max == 1 { SINGLES_AHEAD_MAX } else { batches_max };
+        self.ahead = (self.ahead + 1).min(max);
+    }
+
+    pub(super) fn less_ahead(&mut self) {
+        self.ahead = (self.ahead / 2).max(1);
+    }
+
+    fn has_room(&self) -> bool {
+        let more = if self.options.batch_max == 1 { self.size_max() } else { 1 };
+        self.unsent.requests + more <= self.ahead
+    }
+
+    /// How many messages a mark covers.
+    fn size_max(&self) -> usize {
+        if self.options.batch_max > 1 {
+            return self.options.batch_max.min(self.options.pace.batch_max());
         }
-        let ahead = in_flight_max.div_ceil(2).min(BATCHES_AHEAD_MAX);
-        (ahead, self.options.batch_max.min(self.options.pace.batch_max()))
+        SINGLES_MAX.min(self.options.pace.singles_max()).min(self.ahead.div_ceil(2))
     }
 
     /// What is being asked about is not counted in the day yet.

@@ -21,7 +21,7 @@ impl Lane {
             let campaign = loaded.campaign;
             let no = self.load(now, priority, loaded);
             if campaign.is_some_and(|campaign| self.cancelled_campaigns.contains(&campaign)) {
-                self.cancel_frame(no);
+                self.cancel_frame(now, no);
             }
         }
     }

@@ -25,6 +25,7 @@ impl Lane {
             ghosts: 0,
             unsent: Unsent::default(),
             asking: 0,
+            ahead: 1,
             dirty: Vec::new(),
             changed: Vec::new(),
             next: Save::default(),
@@ -66,7 +67,7 @@ impl Lane {
             Event::Pause(paused) => self.pause(now, paused),
             Event::PauseCampaign { campaign, paused: true } => self.pause_campaign(now, campaign),
             Event::PauseCampaign { campaign, paused: false } => self.resume_campaign(campaign),
-            Event::CancelCampaign { campaign } => self.cancel_campaign(campaign),
+            Event::CancelCampaign { campaign } => self.cancel_campaign(now, campaign),
             Event::Stop => self.stop(now),
         }
     }
@@ -108,9 +109,14 @@ impl Lane {
         self.by_id.keys().copied().collect()
     }
 
+    /// Whether something changed that is in no save yet.
+    pub fn has_changed(&self) -> bool {
+        !self.dirty.is_empty() || !self.next.is_empty()
+    }
+
     /// Whether something changed that is not committed yet.
     pub fn has_unsaved(&self) -> bool {
-        self.saving.is_some() || !self.dirty.is_empty() || !self.next.is_empty()
+        self.saving.is_some() || self.has_changed()
     }
 
     /// Whether nothing is on its way and nothing waits to be stored.

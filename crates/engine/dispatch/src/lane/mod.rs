@@ -367,6 +367,8 @@ pub struct Lane {
     unsent: Unsent,
     /// Messages that consent is being asked for.
     asking: usize,
+    /// Requests that may be marked ahead of their start.
+    ahead: usize,
     /// Frames whose states changed since they were last put into a save.
     dirty: Vec<u32>,
     /// Chunks of which some slots ended since the last save.

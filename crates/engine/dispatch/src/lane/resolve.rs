@@ -150,16 +150,7 @@ impl Lane {
     pub(super) fn resolve(&mut self, now: Now, key: ChunkKey, requests: Vec<Vec<u16>>) {
         let Some(chunk) = self.chunks.get(&key) else { return };
         let no = chunk.no;
-        let hopeless = match self.options.level {
-            // The same request under the same key cannot be taken twice, and its answer is the first one: while the
-            // provider remembers the key.
-            Level::Key { life } => {
-                now.wall >= chunk.started_at + life.as_millis() as Millis - self.options.timeout_ms as Millis
-            }
-            Level::Lookup | Level::TwoPhase => false,
-            Level::None => true,
-        };
-        let hopeless = hopeless || chunk.resolves > RESOLVES_MAX;
+        let hopeless = now.wall >= self.repeats_until(chunk.started_at) || chunk.resolves > RESOLVES_MAX;
         let mut again = Vec::new();
         for slots in requests {
             let over = self.frames.get(&no).is_none_or(|open| slots.iter().all(|slot| open.is_over(*slot, now.wall)));
@@ -167,6 +158,16 @@ impl Lane {
         }
         if !again.is_empty() {
             self.repeat(now, key, again);
+        }
+    }
+
+    /// Until when a request that began at `started_at` may be made again or asked about. The same request under the same
+    /// key cannot be taken twice, and its answer is the first one, while the provider remembers the key.
+    pub(super) fn repeats_until(&self, started_at: Millis) -> Millis {
+        match self.options.level {
+            Level::Key { life } => started_at + life.as_millis() as Millis - self.options.timeout_ms as Millis,
+            Level::Lookup | Level::TwoPhase => Millis::MAX,
+            Level::None => Millis::MIN,
         }
     }
 

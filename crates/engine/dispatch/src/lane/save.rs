@@ -20,7 +20,7 @@ const COMMIT_MAX_US: Micros = 30_000_000;
 impl Lane {
     /// One save at a time: while it is committed the next one gathers.
     pub(super) fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
-        if self.saving.is_some() || (self.next.is_empty() && self.dirty.is_empty()) {
+        if self.saving.is_some() || !self.has_changed() {
             return;
         }
         let mut save = std::mem::take(&mut self.next);
@@ -69,9 +69,12 @@ impl Lane {
         self.commit_us = now.mono - saving.at;
         let start_by = (saving.at + START_WITHIN_US).max(now.mono + START_WITHIN_MIN_US).min(saving.start_by_max);
         for key in saving.marks {
+            let Some(chunk) = self.chunks.get(&key) else { continue };
+            let left_ms = self.repeats_until(chunk.started_at).saturating_sub(now.wall).max(0) as Micros;
+            let repeat_by = if chunk.resolves > 0 { now.mono.saturating_add(left_ms.saturating_mul(1_000)) } else { start_by };
+            self.queues[chunk.priority].start.push_back(key);
             if let Some(chunk) = self.chunks.get_mut(&key) {
-                chunk.start_by = start_by;
-                self.queues[chunk.priority].start.push_back(key);
+                chunk.start_by = start_by.min(repeat_by);
             }
         }
         for (no, slot) in saving.ended {

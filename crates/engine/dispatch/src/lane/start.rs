@@ -89,6 +89,7 @@ impl Lane {
                 self.in_flight += 1;
                 self.unsent.requests -= 1;
                 self.unsent.messages -= messages;
+                self.more_ahead();
                 let chunk = key;
                 actions.push(if messages > 0 {
                     Action::Send { chunk, slots }
@@ -112,8 +113,11 @@ impl Lane {
                 return Some(key);
             }
             self.queues[priority].start.pop_front();
-            self.give_back(now, key);
-            self.repeat_again(now, key);
+            if waits {
+                self.less_ahead();
+                self.give_back(now, key);
+                self.repeat_again(now, key);
+            }
         }
     }
 
@@ -164,6 +168,14 @@ impl Lane {
 
     fn requests_of(&self, messages: usize) -> usize {
         if self.options.batch_max == 1 { messages } else { messages.min(1) }
+    }
+
+    /// What was counted and never left is taken back.
+    pub(super) fn uncount_day(&mut self, day: i64, messages: usize) {
+        if day == self.day {
+            self.day_used = self.day_used.saturating_sub(messages as u64);
+            self.next.day = Some((self.day, self.day_used));
+        }
     }
 
     /// A clock that runs back over midnight does not open the day before again.

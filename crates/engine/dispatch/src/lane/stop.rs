@@ -42,18 +42,16 @@ impl Lane {
         self.queues.iter_mut().for_each(Queue::claim_again);
     }
 
-    pub(super) fn cancel_campaign(&mut self, campaign: Id) {
+    pub(super) fn cancel_campaign(&mut self, now: Now, campaign: Id) {
         self.paused_campaigns.remove(&campaign);
         self.cancelled_campaigns.insert(campaign);
-        self.frames_of(campaign).into_iter().for_each(|no| self.cancel_frame(no));
+        self.frames_of(campaign).into_iter().for_each(|no| self.cancel_frame(now, no));
     }
 
     /// Ends all of a frame that is not on its way: what a provider may have is waited for.
-    pub(super) fn cancel_frame(&mut self, no: u32) {
-        for (key, slots) in self.take_unsent(|other| other == no) {
-            slots.iter().for_each(|slot| self.end(no, *slot, State::Cancelled, ""));
-            self.close(key, &slots);
-        }
+    pub(super) fn cancel_frame(&mut self, now: Now, no: u32) {
+        // Given back, they are ended as whatever else of a cancelled campaign would be tried again.
+        self.give_back_where(now, |other| other == no);
         let chunks = self.chunks.values().filter(|chunk| chunk.no == no);
         let flying: HashSet<u16> = chunks.flat_map(|chunk| chunk.open.iter().copied()).collect();
         let Some(open) = self.frames.get_mut(&no) else { return };
@@ -80,33 +78,26 @@ impl Lane {
 
     /// Takes back what was marked and not started, to be chosen again.
     fn give_back_where(&mut self, now: Now, mine: impl Fn(u32) -> bool) {
-        for (key, slots) in self.take_unsent(mine) {
-            self.put_aside(now, key, slots);
-        }
+        let mut keys: Vec<ChunkKey> =
+            self.chunks.iter().filter(|(_, chunk)| mine(chunk.no)).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys.into_iter().for_each(|key| self.give_back(now, key));
     }
 
     /// As [`Lane::give_back_where`], of one chunk.
     pub(super) fn give_back(&mut self, now: Now, key: ChunkKey) {
-        let Some(chunk) = self.chunks.get_mut(&key) else { return };
-        let slots: Vec<u16> = chunk.unsent.drain(..).flatten().collect();
-        self.uncount_unsent(slots.len());
-        self.put_aside(now, key, slots);
-    }
-
-    fn put_aside(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>) {
+        let slots = self.take_unsent(key);
         let Some(chunk) = self.chunks.get(&key).filter(|_| !slots.is_empty()) else { return };
         self.retry(chunk.no, slots.clone(), now.wall, key.attempt, chunk.tries);
         self.close(key, &slots);
     }
 
-    /// Marked requests that did not start. One that is made again because of a doubt is no new start: it stays.
-    fn take_unsent(&mut self, mine: impl Fn(u32) -> bool) -> Vec<(ChunkKey, Vec<u16>)> {
-        let mut taken = Vec::new();
-        for (key, chunk) in self.chunks.iter_mut().filter(|(_, chunk)| mine(chunk.no) && !chunk.unsent.is_empty()) {
-            taken.push((*key, chunk.unsent.drain(..).flatten().collect::<Vec<u16>>()));
-        }
-        taken.iter().for_each(|(_, slots)| self.uncount_unsent(slots.len()));
-        taken.sort_unstable_by_key(|(key, _)| *key);
-        taken
+    /// Marked messages that did not start. A request that is made again because of a doubt is no new start: it stays.
+    fn take_unsent(&mut self, key: ChunkKey) -> Vec<u16> {
+        let Some(chunk) = self.chunks.get_mut(&key) else { return Vec::new() };
+        let (day, slots) = (chunk.day, chunk.unsent.drain(..).flatten().collect::<Vec<u16>>());
+        self.uncount_unsent(slots.len());
+        self.uncount_day(day, slots.len());
+        slots
     }
 }

@@ -8,6 +8,7 @@ use naru_dispatch::provider::Verdict;
 
 use crate::app::{DOWN, TestApp};
 use crate::file::{File, QUARTER_FRAME};
+use crate::life::change;
 use crate::on_both_engines;
 use crate::vendor::Deed;
 
@@ -81,15 +82,7 @@ fn a_cancel_cut_off_by_a_kill_is_finished(mut app: TestApp) {
     app.vendor.answer();
     app.kill();
     // What a cancel commits first; the kill came before the rest.
-    app.between_lives(async |store| {
-        let cancel = |conn: &'_ mut sqlx::AnyConnection| -> futures_util::future::BoxFuture<'_, naru_store::Result<()>> {
-            Box::pin(async move {
-                sqlx::query("UPDATE dispatch_campaign SET state = 'cancelled'").execute(conn).await?;
-                Ok(())
-            })
-        };
-        store.write(cancel).await.unwrap();
-    });
+    app.between_lives(async |store| change(store, "UPDATE dispatch_campaign SET state = 'cancelled'").await);
     app.clock.skip(DOWN);
     app.start();
     check(&app, campaign, u64::from(app.vendor.taken_in_all()));

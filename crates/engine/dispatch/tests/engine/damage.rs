@@ -6,7 +6,7 @@ use naru_store::Store;
 use sqlx::Row;
 
 use crate::app::{DOWN, TestApp};
-use crate::life::messages;
+use crate::life::{change, messages, number};
 use crate::on_both_engines;
 
 on_both_engines!(
@@ -94,19 +94,7 @@ fn a_flipped_byte_of_the_states_sets_its_frame_aside(mut app: TestApp) {
 
 fn a_flipped_byte_of_the_codes_sets_its_frame_aside(mut app: TestApp) {
     let frames = three_frames(&mut app);
-    let frame = frames[1][0].frame;
-    app.between_lives(async |store| {
-        let write = store.write(move |conn| {
-            Box::pin(async move {
-                sqlx::query("UPDATE dispatch_side SET codes = 'x:1' WHERE frame = $1")
-                    .bind(frame.0.to_vec())
-                    .execute(conn)
-                    .await?;
-                Ok(())
-            })
-        });
-        write.await.unwrap();
-    });
+    app.between_lives(async |store| change(store, "UPDATE dispatch_side SET codes = 'x:1' WHERE seq = 2").await);
     check_set_aside(&mut app, &frames);
 }
 
@@ -124,7 +112,7 @@ fn what_was_settled_stays_so_when_its_frame_is_set_aside(mut app: TestApp) {
     app.kill();
     let sent = app.between_lives(async |store| {
         flip(store, ids[0].frame, Place::Body).await;
-        crate::life::number(store, "SELECT sent FROM dispatch_side").await as u64
+        number(store, "SELECT sent FROM dispatch_side").await as u64
     });
     app.clock.skip(DOWN);
     app.start();
@@ -155,15 +143,7 @@ fn a_wrong_count_is_told_by_the_audit(mut app: TestApp) {
     app.accept(Purpose::Info, messages(5));
     app.settle();
     app.stop();
-    app.between_lives(async |store| {
-        let write = store.write(|conn| {
-            Box::pin(async move {
-                sqlx::query("UPDATE dispatch_side SET sent = 4, failed = 1").execute(conn).await?;
-                Ok(())
-            })
-        });
-        write.await.unwrap();
-    });
+    app.between_lives(async |store| change(store, "UPDATE dispatch_side SET sent = 4, failed = 1").await);
     let audit = app.audit();
     assert_eq!(audit.findings.len(), 2, "{audit:?}");
 }

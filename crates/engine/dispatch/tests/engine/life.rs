@@ -206,6 +206,17 @@ pub async fn number(store: &Store, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(store.reader()).await.unwrap()
 }
 
+/// Changes stored rows behind naru's back.
+pub async fn change(store: &Store, sql: &'static str) {
+    let change = store.write(move |conn| {
+        Box::pin(async move {
+            sqlx::query(sql).execute(conn).await?;
+            Ok(())
+        })
+    });
+    change.await.unwrap();
+}
+
 async fn account(store: &Store) -> Account {
     let row = sqlx::query(
         "SELECT CAST(COALESCE(SUM(f.count), 0) AS BIGINT), CAST(COALESCE(SUM(pending), 0) AS BIGINT),

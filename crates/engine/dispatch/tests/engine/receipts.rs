@@ -95,8 +95,8 @@ fn reports_of_many_calls_at_once_all_count(mut app: TestApp) {
         let (app, ids) = (&app, &ids);
         // From four sides, each in an order of its own, each message twice.
         for side in 0..4 {
-            let mine = move || (0..200).map(|n| (n * 77 + side * 50) % 200).filter(move |n| n % 2 == side % 2);
-            scope.spawn(move || mine().for_each(|n| app.report(delivered(&ids[n..=n])).unwrap()));
+            let mine = (0..200).map(move |n| (n * 77 + side * 50) % 200).filter(move |n| n % 2 == side % 2);
+            scope.spawn(move || mine.for_each(|n| app.report(delivered(&ids[n..=n])).unwrap()));
         }
     });
     app.until("all are delivered", |account| account.delivered == 200);

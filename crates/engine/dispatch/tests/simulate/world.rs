@@ -144,7 +144,6 @@ impl World {
 
     /// Where the run stands, for a failure.
     pub fn describe(&self) -> String {
-        for (key, retry) in &self.disk.retries { eprintln!("DBG {key:?} due in {} {retry:?} {:?}", retry.due_at - self.clock().wall, self.disk.frames[&key.0].campaign.map(|c| self.disk.campaigns[c])); }
         let pending = self.disk.order.values().filter(|id| self.disk.is_open(id)).count();
         format!(
             "at {} us of life {}: {:?}; open frames {pending}, chunks {}, retries {}; options {:?}",
@@ -496,7 +495,7 @@ impl World {
         for (frame, ends) in held {
             lane.apply(now, Event::Reported { frame, ends });
         }
-        self.merge.save_needed = if lane.has_unsaved() { self.saves.0 + 1 } else { 0 };
+        self.merge.save_needed = self.saves.0 + u64::from(lane.has_changed());
         self.merge.storing = true;
         if others.is_empty() {
             return self.merge.stored();

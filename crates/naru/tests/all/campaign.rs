@@ -1,0 +1,237 @@
+//! A campaign from a file to its account, through real processes: the vendor's ledger joined with naru's.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use naru_testkit::process::Process;
+use naru_testkit::wait::{PATIENCE, eventually};
+use serde_json::{Value, json};
+
+use crate::house::{House, Serve, http, text};
+
+/// A running `naru sandbox`.
+struct Vendor {
+    _process: Process,
+    url: String,
+}
+
+impl Vendor {
+    async fn start(house: &House, args: &[&str]) -> Vendor {
+        let all: Vec<&str> = ["sandbox", "--listen", "127.0.0.1:0"].iter().chain(args).copied().collect();
+        let mut process = Process::start(&mut house.command(&all));
+        let line = process.line_with("http://").await;
+        let from = line.find("http://").unwrap();
+        let url = line[from..].split(['.', ' ']).take(4).collect::<Vec<_>>().join(".");
+        let vendor = Vendor { url: url.trim_end_matches('.').to_owned(), _process: process };
+        let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+        house.write("naru.toml", &config.replace("http://127.0.0.1:7071", &vendor.url));
+        vendor
+    }
+
+    /// Everything it accepted, in the order in which it came.
+    async fn entries(&self) -> Vec<Value> {
+        let url = format!("{}/ledger/entries?from=0&limit=1000000", self.url);
+        let body = http().get(url).send().await.unwrap().text().await.unwrap();
+        body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// Customers of whom one in ten has several rows: the vendor sees an address and not a customer, so the number of the
+/// row stands in the text's place, the address.
+fn customers(rows: usize) -> (String, HashMap<String, (usize, usize)>) {
+    let mut text = "휴대폰,고객번호,name,order\r\n".to_owned();
+    let mut known = HashMap::new();
+    for row in 0..rows {
+        let customer = if row % 20 < 11 { row } else { row / 200 };
+        write!(text, "010-{:04}-{:04},C{customer},김민서,A-{row}\r\n", row / 10_000, row % 10_000).unwrap();
+        known.insert(format!("010{row:08}"), (row, customer));
+    }
+    (text, known)
+}
+
+fn campaign(house: &House, name: &str) -> Value {
+    serde_json::from_str(&house.done(&["campaign", "show", name, "--json"])).unwrap()
+}
+
+async fn finished(house: &House, name: &str) -> Value {
+    eventually(&format!("campaign {name} to be done"), PATIENCE * 2, async || {
+        let shown = campaign(house, name);
+        (shown["done"] == true).then_some(shown)
+    })
+    .await
+}
+
+/// Each address once, and per customer in the order of the file.
+fn check_ledger(entries: &[Value], known: &HashMap<String, (usize, usize)>, accepted: usize) {
+    assert_eq!(entries.len(), accepted, "the vendor took each message once");
+    let mut last: HashMap<usize, usize> = HashMap::new();
+    for entry in entries {
+        let (row, customer) = known[entry["to"].as_str().unwrap()];
+        if let Some(before) = last.insert(customer, row) {
+            assert!(before < row, "customer {customer}: row {row} came after row {before}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cp949_file_is_carried_in_order_through_faults_and_balances() {
+    const ROWS: usize = 6_000;
+    let house = House::new();
+    let vendor = Vendor::start(&house, &["--fault", "busy=5", "--fault", "throttle=3"]).await;
+    let (file, known) = customers(ROWS);
+    let (cp949, _, unmappable) = encoding_rs::EUC_KR.encode(&file);
+    assert!(!unmappable);
+    std::fs::write(house.path("c.csv"), &cp949).unwrap();
+    let serve = house.serve().await;
+    house.done(&["template", "push", "templates"]);
+    let sent = house.done(&["send", "--template", "shipped", "--to", "c.csv", "--name", "fall", "--json"]);
+    let sent: Value = serde_json::from_str(&sent).unwrap();
+    assert_eq!((&sent["accepted"], &sent["refused"]), (&json!(ROWS), &json!(0)));
+    let shown = finished(&house, "fall").await;
+    assert_eq!(shown["account"]["sent"], ROWS);
+    check_ledger(&vendor.entries().await, &known, ROWS);
+    house.done(&["audit"]);
+    let (code, again) = {
+        let output = house.run(&["send", "--template", "shipped", "--to", "c.csv", "--name", "fall"]);
+        (output.status.code(), text(&output.stderr) + &text(&output.stdout))
+    };
+    assert_eq!(code, Some(1));
+    assert!(again.contains("was taken in before"), "{again}");
+    serve.stop().await;
+}
+
+#[tokio::test]
+async fn an_intake_that_is_killed_at_any_line_stores_each_line_once() {
+    const ROWS: usize = 60_000;
+    let house = House::new();
+    let (file, known) = customers(ROWS);
+    house.write("c.csv", &file);
+    house.done(&["template", "push", "templates"]);
+    let send = ["send", "--template", "shipped", "--to", "c.csv", "--name", "killed"];
+    let mut kills = 0;
+    // Each life is killed a little later in the file than the one before, at a line nobody chose.
+    for life in 1..=12u64 {
+        let mut process = Process::start(&mut house.command(&send));
+        let moment = Duration::from_millis(60 + life * 45);
+        if tokio::time::timeout(moment, process.exit()).await.is_ok() {
+            break;
+        }
+        process.kill();
+        kills += 1;
+    }
+    let output = house.run(&send);
+    assert!(kills >= 3, "{kills} kills: the file must be long enough to be interrupted");
+    // The run that was to be killed next may have come to the end: then this one says that it was done before.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
+    let vendor = Vendor::start(&house, &[]).await;
+    let serve = house.serve().await;
+    let shown = finished(&house, "killed").await;
+    assert_eq!(shown["account"]["accepted"], ROWS);
+    check_ledger(&vendor.entries().await, &known, ROWS);
+    house.done(&["audit"]);
+    serve.stop().await;
+}
+
+#[tokio::test]
+async fn a_campaign_goes_on_after_its_serve_was_killed() {
+    const ROWS: usize = 20_000;
+    let house = House::new();
+    let vendor = Vendor::start(&house, &["--latency-ms", "30", "--fault", "busy=5"]).await;
+    let (file, known) = customers(ROWS);
+    house.write("c.csv", &file);
+    house.done(&["template", "push", "templates"]);
+    house.done(&["send", "--template", "shipped", "--to", "c.csv", "--name", "killed"]);
+    for part in 1..=3 {
+        let mut serve = house.serve().await;
+        eventually("a part of the campaign to be sent", PATIENCE, async || {
+            (vendor.entries().await.len() >= ROWS / 5 * part).then_some(())
+        })
+        .await;
+        serve.process.kill();
+    }
+    let serve = house.serve().await;
+    let shown = finished(&house, "killed").await;
+    assert_eq!(shown["account"]["sent"], ROWS, "{shown}");
+    check_ledger(&vendor.entries().await, &known, ROWS);
+    house.done(&["audit"]);
+    serve.stop().await;
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_sent_go_to_a_file_and_the_others_go() {
+    let house = House::new();
+    house.done(&["template", "push", "templates"]);
+    house.write("c.csv", "to,name,order\n010-1111-2222,민수,1\nabc,영희,2\n010-1111-2222,철수,3\n010-3333-4444,,4\n");
+    let sent = house.done(&["send", "--template", "shipped", "--to", "c.csv", "--json"]);
+    let sent: Value = serde_json::from_str(&sent).unwrap();
+    assert_eq!((&sent["accepted"], &sent["refused"], &sent["running"]), (&json!(1), &json!(3), &json!(false)));
+    let rejected = std::fs::read_to_string(house.path("rejected.csv")).unwrap();
+    for (line, code) in [(3, "address-bad"), (4, "address-repeated"), (5, "variable-missing")] {
+        assert!(rejected.contains(&format!("\n{line},{code},")), "{rejected}");
+    }
+    let said = text(&house.run(&["send", "--template", "shippd", "--to", "c.csv"]).stderr);
+    assert!(said.contains("There is no template shippd (known: sale, shipped)"), "{said}");
+}
+
+async fn post(serve: &Serve, token: &str, key: Option<&str>, kind: &str, body: String) -> (u16, String) {
+    let mut request = http().post(format!("{}/v1/messages", serve.url)).bearer_auth(token).header("content-type", kind);
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let response = request.body(body).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_api_takes_one_an_array_or_a_stream_and_repeats_its_answer_for_a_key() {
+    let house = House::new();
+    let vendor = Vendor::start(&house, &[]).await;
+    let serve = house.serve().await;
+    house.done(&["template", "push", "templates"]);
+    let token = house.done(&["token", "add", "shop", "--role", "send"]).trim().to_owned();
+    let message = |n: usize| json!({"template": "shipped", "to": format!("010{n:08}"), "variables": {"name": "민수", "order": n}});
+    let (json_type, lines_type) = ("application/json", "application/x-ndjson");
+
+    let first = post(&serve, &token, Some("one"), json_type, message(1).to_string()).await;
+    assert_eq!(first.0, 202, "{}", first.1);
+    assert_eq!(post(&serve, &token, Some("one"), json_type, message(1).to_string()).await, first);
+    let other = post(&serve, &token, Some("one"), json_type, message(2).to_string()).await;
+    assert_eq!(other.0, 409);
+    assert!(other.1.contains("idempotency-key-reused"), "{}", other.1);
+
+    let array = json!([message(3), {"template": "shipped", "to": "x", "variables": {}}, message(4)]).to_string();
+    let taken = post(&serve, &token, Some("array"), json_type, array.clone()).await;
+    let answer: Value = serde_json::from_str(&taken.1).unwrap();
+    assert_eq!((taken.0, &answer["accepted"], &answer["refused"]), (202, &json!(2), &json!(1)));
+    assert_eq!(answer["messages"][1]["errors"][0]["code"], "address-bad");
+    assert_eq!(post(&serve, &token, Some("array"), json_type, array).await, taken);
+
+    // A stream that broke off and is sent again whole: what was stored is not stored again.
+    let lines = |count: usize| (0..count).map(|n| message(100 + n).to_string() + "\n").collect::<String>();
+    let part = post(&serve, &token, Some("stream"), lines_type, lines(1_000)).await;
+    let whole = post(&serve, &token, Some("stream"), lines_type, lines(1_500)).await;
+    assert_eq!((part.0, whole.0), (200, 200));
+    assert!(whole.1.starts_with(&part.1), "the first thousand have their first ids");
+    assert_eq!(whole.1.lines().count(), 1_500);
+
+    let accepted = 1 + 2 + 1_500;
+    eventually("all to be sent once", PATIENCE, async || (vendor.entries().await.len() == accepted).then_some(()))
+        .await;
+    let id = serde_json::from_str::<Value>(&first.1).unwrap()["id"].as_str().unwrap().to_owned();
+    let shown: Value = serde_json::from_str(&house.done(&["message", "show", &id, "--json"])).unwrap();
+    assert_eq!((&shown["to"], &shown["state"]), (&json!("010-****-0001"), &json!("sent")));
+    let found: Value =
+        serde_json::from_str(&house.done(&["message", "find", "--to", "010-0000-0001", "--json"])).unwrap();
+    assert_eq!(found[0]["id"], id.as_str());
+    assert_eq!(post(&serve, "naru_wrong", None, json_type, message(1).to_string()).await.0, 401);
+    house.done(&["audit"]);
+    serve.stop().await;
+}
+
+#[tokio::test]
+async fn the_demo_ends_with_an_account_that_balances() {
+    let house = House::empty();
+    let said = house.done(&["demo", "--exit", "--messages", "3000"]);
+    assert!(said.contains("The account balances"), "{said}");
+}
