@@ -110,14 +110,9 @@ fn progress_part(reader: &Reader, campaign: &Campaign) -> Markup {
 }
 
 fn account_part(reader: &Reader, campaign: &Campaign) -> Markup {
-    let balance = if campaign.account.balances() {
-        badge(Tone::Good, &reader.say("page-balances", &[]))
-    } else {
-        badge(Tone::Bad, &reader.say("page-does-not-balance", &[]))
-    };
     let label = reader.say("state-accepted", &[]);
     let table = account(reader, &label, campaign.account.accepted, &slices(reader, &campaign.account));
-    section(&reader.say("page-account", &[]), html! { (table) p { (balance) } })
+    section(&reader.say("page-account", &[]), table)
 }
 
 fn buttons(reader: &Reader, campaign: &Campaign) -> Markup {

@@ -12,6 +12,7 @@ use std::path::Path;
 use csv::ByteRecord;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
+use naru_core::masked::mask;
 use naru_dispatch::address::normalise;
 use naru_dispatch::message::Channel;
 
@@ -24,6 +25,9 @@ const CHUNK_ROWS: usize = 200_000;
 /// A row longer than this is a quote that was never closed, which would read the rest of the file into one cell.
 const ROW_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 64 * 1024;
+/// What is told of a first line that is not what it should be.
+const NAMES_SHOWN_MAX: usize = 20;
+const NAME_CHARS_SHOWN_MAX: usize = 30;
 
 /// An opened file.
 pub struct ConsentFile {
@@ -136,7 +140,7 @@ impl Columns {
             .map(|cell| encoding.text(cell).map(|name| name.trim().to_lowercase()).unwrap_or_default())
             .collect();
         let place = |name: &str| match names.iter().filter(|found| *found == name).count() {
-            0 => Err(Failure::refused("consent-column-missing").arg("column", name).arg("found", names.join(", "))),
+            0 => Err(Failure::refused("consent-column-missing").arg("column", name).arg("found", shown(&names))),
             1 => Ok(names.iter().position(|found| found == name).unwrap_or_default()),
             _ => Err(Failure::refused("consent-column-twice").arg("column", name)),
         };
@@ -176,6 +180,15 @@ impl Columns {
             _ => Err("consent-evidence-long"),
         }
     }
+}
+
+/// The first names. What has a digit or an @ in it is rather a customer's, of a file without a first line of names.
+fn shown(names: &[String]) -> String {
+    let one = |name: &String| {
+        let name: String = name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
+        if name.contains(|c: char| c.is_ascii_digit() || c == '@') { mask(&name) } else { name }
+    };
+    names.iter().take(NAMES_SHOWN_MAX).map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// An empty cell says nothing about the night, so nothing is allowed there.

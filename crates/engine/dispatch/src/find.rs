@@ -104,6 +104,6 @@ async fn look_inside(store: &Store, id: Id, to: &Address) -> Result<Vec<MessageI
     // A frame that cannot be read is the audit's to report; here it holds nothing that can be shown.
     let Some(frame) = body.and_then(|body| crate::frame::Frame::read(&body).ok()) else { return Ok(Vec::new()) };
     let slots = (0..frame.count() as u16).rev();
-    let mine = slots.filter(|slot| frame.message(*slot).is_some_and(|message| message.to == to.reveal()));
+    let mine = slots.filter(|slot| frame.head(*slot).is_some_and(|head| head.to == to.reveal()));
     Ok(mine.map(|slot| MessageId { frame: id, slot }).collect())
 }

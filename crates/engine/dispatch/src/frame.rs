@@ -67,7 +67,22 @@ pub struct Packed<'a> {
     pub values: Vec<&'a str>,
 }
 
-impl Packed<'_> {
+/// What stands before a message's values: all that order, expiry and consent ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Index into the frame's templates.
+    pub template: u8,
+    /// The address in normal form.
+    pub to: &'a str,
+    /// Whose order is kept.
+    pub customer: Option<&'a str>,
+    /// Not sent after this moment.
+    pub expires_at: Option<Millis>,
+    /// The caller's trace id.
+    pub trace_id: Option<&'a str>,
+}
+
+impl Head<'_> {
     /// Messages with the same key are sent in order: the customer's, or else the address's.
     pub fn key(&self) -> u64 {
         match self.customer {
@@ -253,7 +268,7 @@ impl Frame {
             offsets.push(at as u32);
         }
         let frame = Frame { templates, raw, offsets };
-        (at == frame.raw.len() && (0..count).all(|slot| frame.unpack(slot).is_some())).then_some(frame)
+        (at == frame.raw.len() && (0..count).all(|slot| frame.is_sound(slot))).then_some(frame)
     }
 
     /// How many messages it holds.
@@ -263,30 +278,43 @@ impl Frame {
 
     /// The message in `slot`; `None` beyond the last.
     pub fn message(&self, slot: u16) -> Option<Packed<'_>> {
-        self.unpack(usize::from(slot))
-    }
-
-    /// Every message in order.
-    pub fn messages(&self) -> impl Iterator<Item = Packed<'_>> {
-        // Reading checked each of them.
-        (0..self.count()).filter_map(|slot| self.unpack(slot))
-    }
-
-    fn unpack(&self, slot: usize) -> Option<Packed<'_>> {
-        let (start, end) = (*self.offsets.get(slot)? as usize, *self.offsets.get(slot + 1)? as usize);
-        let mut rest = Reader { bytes: self.raw.get(..end)?, at: start };
-        let flags = rest.u8()?;
-        let template = rest.u8()?;
+        let (Head { template, to, customer, expires_at, trace_id }, mut rest) = self.open(usize::from(slot))?;
         let variables = self.templates.get(usize::from(template))?.variables;
-        let to = rest.text()?;
-        let customer = if flags & HAS_CUSTOMER != 0 { Some(rest.text()?) } else { None };
-        let expires_at = if flags & HAS_EXPIRY != 0 { Some(rest.i64()?) } else { None };
-        let trace_id = if flags & HAS_TRACE != 0 { Some(rest.text()?) } else { None };
         let mut values = Vec::with_capacity(usize::from(variables));
         for _ in 0..variables {
             values.push(rest.text()?);
         }
-        (rest.at == end).then_some(Packed { template, to, customer, expires_at, trace_id, values })
+        Some(Packed { template, to, customer, expires_at, trace_id, values })
+    }
+
+    /// The head of the message in `slot`, without looking at its values.
+    pub fn head(&self, slot: u16) -> Option<Head<'_>> {
+        self.open(usize::from(slot)).map(|(head, _)| head)
+    }
+
+    /// Every message's head in order.
+    pub fn heads(&self) -> impl Iterator<Item = Head<'_>> {
+        // Reading checked each of them.
+        (0..self.count()).filter_map(|slot| self.open(slot)).map(|(head, _)| head)
+    }
+
+    fn open(&self, slot: usize) -> Option<(Head<'_>, Reader<'_>)> {
+        let (start, end) = (*self.offsets.get(slot)? as usize, *self.offsets.get(slot + 1)? as usize);
+        let mut rest = Reader { bytes: self.raw.get(..end)?, at: start };
+        let flags = rest.u8()?;
+        let template = rest.u8()?;
+        let to = rest.text()?;
+        let customer = if flags & HAS_CUSTOMER != 0 { Some(rest.text()?) } else { None };
+        let expires_at = if flags & HAS_EXPIRY != 0 { Some(rest.i64()?) } else { None };
+        let trace_id = if flags & HAS_TRACE != 0 { Some(rest.text()?) } else { None };
+        Some((Head { template, to, customer, expires_at, trace_id }, rest))
+    }
+
+    /// Whether all of a message can be read, to its last byte.
+    fn is_sound(&self, slot: usize) -> bool {
+        let Some((head, mut rest)) = self.open(slot) else { return false };
+        let Some(template) = self.templates.get(usize::from(head.template)) else { return false };
+        (0..template.variables).all(|_| rest.text().is_some()) && rest.at == rest.bytes.len()
     }
 }
 

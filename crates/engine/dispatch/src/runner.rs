@@ -437,7 +437,7 @@ async fn claim(
                     id: stored.id,
                     seq: stored.seq,
                     campaign: stored.campaign,
-                    keys: frame.messages().map(|message| message.key()).collect(),
+                    keys: frame.heads().map(|head| head.key()).collect(),
                     expires: expiries(&frame),
                     side,
                     retries,
@@ -484,17 +484,17 @@ async fn set_aside(parts: &Parts, stored: &StoredFrame, what: &str) -> Result<()
 }
 
 fn expiries(frame: &Frame) -> Vec<Millis> {
-    if frame.messages().all(|message| message.expires_at.is_none()) {
+    if frame.heads().all(|head| head.expires_at.is_none()) {
         return Vec::new();
     }
-    frame.messages().map(|message| message.expires_at.unwrap_or(Millis::MAX)).collect()
+    frame.heads().map(|head| head.expires_at.unwrap_or(Millis::MAX)).collect()
 }
 
 /// Who of these may not be sent to now.
 fn ask(parts: &Parts, frame: &Frame, slots: &[u16], priority: usize) -> Vec<(u16, Permit)> {
     let purpose = Purpose::ALL[priority];
     let addresses: Vec<Address> =
-        slots.iter().filter_map(|slot| frame.message(*slot)).map(|message| Address::new(message.to)).collect();
+        slots.iter().filter_map(|slot| frame.head(*slot)).map(|head| Address::new(head.to)).collect();
     let permits = parts.consent.decide(parts.clock.now_ms(), purpose, parts.channel, &addresses);
     let mut denied = Vec::new();
     for (slot, (address, permit)) in slots.iter().zip(addresses.iter().zip(permits)) {

@@ -138,6 +138,9 @@ async fn a_campaign_goes_on_after_its_serve_was_killed() {
     const ROWS: usize = 20_000;
     let house = House::new();
     let vendor = Vendor::start(&house, &["--latency-ms", "30", "--fault", "busy=5"]).await;
+    // A request in doubt is looked into after its time-out: a short one, so that the test is.
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &config.replace("in_flight_max = 32", "in_flight_max = 4\ntimeout_ms = 1000"));
     let (file, known) = customers(ROWS);
     house.write("c.csv", &file);
     house.done(&["template", "push", "templates"]);

@@ -474,7 +474,7 @@ struct Chunk {
     repeats: VecDeque<Vec<u16>>,
     started_at: Millis,
     deadline: Millis,
-    /// The last moment at which a request may start under the mark there is.
+    /// Until when a request may start under the mark there is.
     start_by: Micros,
     /// The day it was counted in.
     day: i64,

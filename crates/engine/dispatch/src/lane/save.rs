@@ -71,7 +71,8 @@ impl Lane {
         for key in saving.marks {
             let Some(chunk) = self.chunks.get(&key) else { continue };
             let left_ms = self.repeats_until(chunk.started_at).saturating_sub(now.wall).max(0) as Micros;
-            let repeat_by = if chunk.resolves > 0 { now.mono.saturating_add(left_ms.saturating_mul(1_000)) } else { start_by };
+            let repeat_by =
+                if chunk.resolves > 0 { now.mono.saturating_add(left_ms.saturating_mul(1_000)) } else { start_by };
             self.queues[chunk.priority].start.push_back(key);
             if let Some(chunk) = self.chunks.get_mut(&key) {
                 chunk.start_by = start_by.min(repeat_by);

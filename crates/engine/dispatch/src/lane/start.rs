@@ -107,7 +107,7 @@ impl Lane {
         loop {
             let key = *self.queues[priority].start.front()?;
             let good =
-                |chunk: &&super::Chunk| now.mono <= chunk.start_by && today.is_none_or(|today| today <= chunk.day);
+                |chunk: &&super::Chunk| now.mono < chunk.start_by && today.is_none_or(|today| today <= chunk.day);
             let waits = self.next_request(&key).is_some();
             if waits && self.chunks.get(&key).filter(good).is_some() {
                 return Some(key);

@@ -6,7 +6,11 @@ use crate::app::TestApp;
 use crate::life::{messages, phone};
 use crate::on_both_engines;
 
-on_both_engines!(only_test_recipients_are_reached, in_production_everyone_is_reached, a_wrong_test_recipient_is_refused);
+on_both_engines!(
+    only_test_recipients_are_reached,
+    in_production_everyone_is_reached,
+    a_wrong_test_recipient_is_refused
+);
 
 fn only_test_recipients_are_reached(mut app: TestApp) {
     app.lane().provider = "vendor".to_owned();

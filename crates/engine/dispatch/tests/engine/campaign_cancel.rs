@@ -67,9 +67,7 @@ fn what_waits_for_another_try_is_cancelled(mut app: TestApp) {
     app.vendor.plan(move |_| Deed::Judge(vec![later.clone(); 4]));
     app.start();
     let done = app.take_in(&File::new("cancelled", MESSAGES as usize, QUARTER_FRAME));
-    app.eventually("every message to wait", || {
-        (app.number("SELECT COUNT(*) FROM dispatch_retry") == 60).then_some(())
-    });
+    app.eventually("every message to wait", || (app.number("SELECT COUNT(*) FROM dispatch_retry") == 60).then_some(()));
     app.vendor.plan(|_| Deed::Take);
     // After a kill all of it is in the store and a part of it in memory.
     app.restart();

@@ -28,10 +28,13 @@ enum Place {
 /// Flips one bit of one byte of a frame.
 async fn flip(store: &Store, frame: Id, place: Place) {
     let (read, write) = match place {
-        Place::Body => ("SELECT body FROM dispatch_frame WHERE id = $1", "UPDATE dispatch_frame SET body = $1 WHERE id = $2"),
-        Place::States => {
-            ("SELECT states FROM dispatch_side WHERE frame = $1", "UPDATE dispatch_side SET states = $1 WHERE frame = $2")
+        Place::Body => {
+            ("SELECT body FROM dispatch_frame WHERE id = $1", "UPDATE dispatch_frame SET body = $1 WHERE id = $2")
         }
+        Place::States => (
+            "SELECT states FROM dispatch_side WHERE frame = $1",
+            "UPDATE dispatch_side SET states = $1 WHERE frame = $2",
+        ),
     };
     let row = sqlx::query(read).bind(frame.0.to_vec()).fetch_one(store.reader()).await.unwrap();
     let mut bytes: Vec<u8> = row.get(0);

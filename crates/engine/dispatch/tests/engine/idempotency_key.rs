@@ -57,8 +57,9 @@ fn two_processes_at_once_with_one_key_are_one(mut app: TestApp) {
     app.start();
     let second = app.another();
     for key in 0..20 {
-        let (one, other) =
-            app.wait(async { tokio::join!(app.dispatch.accept(keyed(key, 1, 2)), second.dispatch.accept(keyed(key, 1, 2))) });
+        let (one, other) = app.wait(async {
+            tokio::join!(app.dispatch.accept(keyed(key, 1, 2)), second.dispatch.accept(keyed(key, 1, 2)))
+        });
         assert_eq!(one.unwrap(), other.unwrap(), "key {key}");
     }
     assert_eq!(app.settle().accepted, 40);

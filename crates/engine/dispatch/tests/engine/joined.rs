@@ -31,7 +31,7 @@ pub async fn read(store: &Store) -> HashMap<MessageId, Stored> {
         let id = Id::from_bytes(&row.get::<Vec<u8>, _>(0)).unwrap();
         let side = SideRow { states: row.get(5), codes: row.get(6), checksum: row.get(7) };
         let (Some(side), Ok(frame)) = (Side::read(&side), Frame::read(&row.get::<Vec<u8>, _>(8))) else { continue };
-        for (slot, message) in frame.messages().enumerate() {
+        for (slot, message) in frame.heads().enumerate() {
             let slot = slot as u16;
             let order = (row.get(1), row.get(2), row.get(4), message.key());
             let message = Stored { order, place: (row.get(3), slot), state: side.state(slot) };

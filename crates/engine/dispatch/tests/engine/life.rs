@@ -113,7 +113,8 @@ impl Life {
 
     /// Waits for something that can be looked at.
     pub fn eventually<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        self.wait(eventually(what, PATIENCE, async || look()))
+        // What looks may wait for the database itself.
+        self.wait(eventually(what, PATIENCE, async || tokio::task::block_in_place(&mut look)))
     }
 
     /// Waits for a message's state.

@@ -69,7 +69,9 @@ fn doubled_reports_change_nothing(mut app: TestApp) {
     app.until("all are delivered", |account| account.delivered == 10);
     app.report(delivered(&ids)).unwrap();
     // The row goes when all that it says is stored, also where that was nothing new.
-    app.eventually("the reports are merged", || (app.number("SELECT COUNT(*) FROM dispatch_receipt") == 0).then_some(()));
+    app.eventually("the reports are merged", || {
+        (app.number("SELECT COUNT(*) FROM dispatch_receipt") == 0).then_some(())
+    });
     assert_eq!(app.account().delivered, 10);
 }
 

@@ -87,11 +87,8 @@ fn a_report_settles_what_was_unknown(mut app: TestApp) {
     app.eventually("the request to be lost", || app.vendor.calls().first()?.ended);
     app.clock.skip(DOWN);
     assert_eq!(app.settle().unknown, 3);
-    app.report(vec![
-        report(ids[0], ReportEnd::Delivered, "", 0),
-        report(ids[1], ReportEnd::Failed, "switched-off", 0),
-    ])
-    .unwrap();
+    app.report(vec![report(ids[0], ReportEnd::Delivered, "", 0), report(ids[1], ReportEnd::Failed, "switched-off", 0)])
+        .unwrap();
     let account = app.until("two are settled", |account| account.unknown == 1);
     assert_eq!((account.delivered, account.failed), (1, 1));
     assert_eq!((app.look(ids[0]).code, app.look(ids[1]).code.as_deref()), (None, Some("switched-off")));

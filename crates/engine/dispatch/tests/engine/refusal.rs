@@ -15,9 +15,8 @@ on_both_engines!(
 );
 
 fn a_refused_message_ends_with_the_vendors_code(mut app: TestApp) {
-    app.vendor.plan(|_| {
-        Deed::Judge(vec![Verdict::Taken, Verdict::Refused("no such\tnumber;,:".to_owned()), Verdict::Taken])
-    });
+    app.vendor
+        .plan(|_| Deed::Judge(vec![Verdict::Taken, Verdict::Refused("no such\tnumber;,:".to_owned()), Verdict::Taken]));
     app.start();
     let ids = app.accept(Purpose::Info, messages(3));
     let account = app.settle();

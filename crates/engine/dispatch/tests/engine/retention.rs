@@ -15,7 +15,11 @@ use crate::life::{Life, message, messages, phone, report};
 use crate::on_both_engines;
 use crate::vendor::Deed;
 
-on_both_engines!(old_messages_go_and_their_campaign_keeps_the_totals, what_still_waits_stays, a_late_report_keeps_a_frame);
+on_both_engines!(
+    old_messages_go_and_their_campaign_keeps_the_totals,
+    what_still_waits_stays,
+    a_late_report_keeps_a_frame
+);
 
 impl TestApp {
     /// Lets go of what is old, as the job does every ten minutes.
@@ -50,14 +54,21 @@ fn old_messages_go_and_their_campaign_keeps_the_totals(mut app: TestApp) {
     let after = app.campaign(campaign);
     assert_eq!((after.account, after.state), (before.account, CampaignState::Done));
     assert_eq!((after.account.sent, after.account.failed), (90, 30));
-    for table in ["SELECT COUNT(*) FROM dispatch_frame", "SELECT COUNT(*) FROM dispatch_side", "SELECT COUNT(*) FROM dispatch_find"] {
+    for table in [
+        "SELECT COUNT(*) FROM dispatch_frame",
+        "SELECT COUNT(*) FROM dispatch_side",
+        "SELECT COUNT(*) FROM dispatch_find",
+    ] {
         assert_eq!(app.number(table), 1, "{table}");
     }
     assert_eq!(app.wait(app.dispatch.find(&message(&phone(0), "").to, 10)).unwrap(), [young]);
     let gone = app.vendor.calls()[0].ids[0];
     assert_eq!(app.wait(look::look(app.store(), gone)).unwrap_err().code, "message-unknown");
     // A file that is done stays done.
-    assert!(matches!(app.begin(&File::new("old", 120, QUARTER_FRAME)).unwrap().0, naru_dispatch::import::Begun::Finished(_)));
+    assert!(matches!(
+        app.begin(&File::new("old", 120, QUARTER_FRAME)).unwrap().0,
+        naru_dispatch::import::Begun::Finished(_)
+    ));
 }
 
 fn what_still_waits_stays(mut app: TestApp) {

@@ -83,6 +83,7 @@ fn a_waiting_try_holds_the_customers_next_message(mut app: TestApp) {
     app.restart();
     app.clock.skip(HOUR);
     app.settle();
-    let to_first: Vec<_> = app.vendor.calls().into_iter().flat_map(|call| call.ids).filter(|id| *id != ids[1]).collect();
+    let to_first: Vec<_> =
+        app.vendor.calls().into_iter().flat_map(|call| call.ids).filter(|id| *id != ids[1]).collect();
     assert_eq!(to_first, [first, first, ids[0]]);
 }

@@ -130,6 +130,7 @@ fn an_open_outcome_holds_the_customers_next_message(mut app: TestApp) {
     assert_eq!((app.state(ids[0]), app.look(first).in_flight), ("pending", true));
     app.clock.skip(DEADLINE);
     app.settle();
-    let to_first: Vec<_> = app.vendor.calls().into_iter().flat_map(|call| call.ids).filter(|id| *id != ids[1]).collect();
+    let to_first: Vec<_> =
+        app.vendor.calls().into_iter().flat_map(|call| call.ids).filter(|id| *id != ids[1]).collect();
     assert_eq!(to_first, [first, first, ids[0]]);
 }

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::world::World;
 
 /// Seeds of every test run.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 3000;
 /// Seeds that once found something.
 const REGRESSIONS: &[u64] = &[26];
 

@@ -85,10 +85,8 @@ impl Watch {
             assert!(expires_at > now.wall, "{chunk:?} holds slot {slot}, which is too old");
             let due = self.not_before.remove(&(chunk.frame, *slot));
             assert!(due.is_none_or(|due| due <= now.wall), "{chunk:?} holds slot {slot} before it is due");
-            match denied.iter().find(|(other, _)| other == slot) {
-                Some((_, Permit::Hold(until))) => self.retry_not_before((chunk.frame, *slot), *until),
-                Some(_) => {}
-                None => self.permitted.extend([(chunk, *slot)]),
+            if denied.iter().all(|(other, _)| other != slot) {
+                self.permitted.insert((chunk, *slot));
             }
         }
     }

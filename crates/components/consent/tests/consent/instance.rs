@@ -42,7 +42,7 @@ async fn changes_made_at_once_are_all_known_everywhere(house: House) {
     let other = house.another().await;
     other.refresh().await;
     let phone = |n: usize| format!("0101111{n:04}");
-    let by = |n: usize| if n % 2 == 0 { &house } else { &other };
+    let by = |n: usize| if n.is_multiple_of(2) { &house } else { &other };
     let refuse = |n: usize| async move {
         by(n).block(&phone(n), "ads").await;
     };

@@ -1,6 +1,8 @@
 //! The room from outside: words are said, files come along, and the engine asks what it would ask before sending.
 //! Every suite runs over a real SQLite file and over a real PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "what helps a test is a test")]
+
 mod history;
 mod house;
 mod import;
