@@ -1,4 +1,4 @@
-//! Calls of cargo from inside a program that cargo started.
+//! Calls of cargo, and of other programs, from inside a program that cargo started.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -40,4 +40,32 @@ pub fn target_folder(root: &Path) -> Result<PathBuf, String> {
         .as_str()
         .map(PathBuf::from)
         .ok_or("cargo metadata names no target folder".into())
+}
+
+/// Runs `command` with its output passed through.
+pub fn call(command: &mut Command) -> Result<(), String> {
+    let told = told(command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{told}` failed: {status}")),
+        Err(e) => Err(format!("could not start `{told}`: {e}")),
+    }
+}
+
+/// The command as a person would type it.
+fn told(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args()).map(|word| word.to_string_lossy());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_command_is_told_as_it_would_be_typed() {
+        let failure = call(Command::new("/bin/sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(failure, "`sh -c exit 3` failed: exit status: 3");
+    }
 }

@@ -1,8 +1,10 @@
-//! The project's own tasks, one file each: `cargo xtask test`, `cargo xtask tidy`.
+//! The project's own tasks, one file each: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask bench`.
 //!
 //! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
 
+mod bench;
 mod cargo;
+mod peers;
 mod test;
 mod tidy;
 
@@ -19,6 +21,13 @@ enum Task {
     Test,
     /// Check the house's own rules and print its longest files and functions
     Tidy,
+    /// Measure naru beside what the machine can do; `cargo xtask bench --help` tells how
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Flags of the bench
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -26,6 +35,7 @@ fn main() -> ExitCode {
     match Task::parse() {
         Task::Test => test::run(&root),
         Task::Tidy => tidy::run(&root),
+        Task::Bench { args } => bench::run(&root, &args),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Everywhere {
     pub url: Option<String>,
     /// `--token-file FILE`.
     pub token_file: Option<PathBuf>,
+    /// `--rejected FILE`.
+    pub rejected: Option<PathBuf>,
 }
 
 /// What was asked for.
@@ -146,6 +148,7 @@ pub fn everywhere_of(matches: &ArgMatches) -> Everywhere {
         lang: lang.map(|lang| if *lang == Language::Ko { Lang::Ko } else { Lang::En }),
         url: text("url"),
         token_file: path("token-file"),
+        rejected: path("rejected"),
     }
 }
 
@@ -163,6 +166,8 @@ fn everywhere() -> Vec<Arg> {
         Arg::new("url").long("url").value_name("URL").help("Ask the naru at this address instead of the one here"),
         file(Arg::new("token-file").long("token-file").value_hint(ValueHint::FilePath))
             .help("File that holds the token for --url"),
+        file(Arg::new("rejected").long("rejected").value_hint(ValueHint::FilePath))
+            .help("Where refused rows are written instead of ./rejected.csv"),
     ];
     args.into_iter().map(|arg| arg.global(true).help_heading("Everywhere").display_order(100)).collect()
 }

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::engines;
 use crate::house::Checks;
 
 /// Check that every part works, and say what to do where one does not
@@ -40,6 +41,7 @@ pub fn word() -> Word {
 /// What stands below all components.
 pub fn checks() -> Vec<Check> {
     vec![
+        Check { name: "config", run: Arc::new(|ctx| Box::pin(async move { vec![config(&ctx)] })) },
         Check { name: "store", run: Arc::new(|ctx| Box::pin(async move { vec![store(&ctx).await] })) },
         Check { name: "disk", run: Arc::new(|ctx| Box::pin(async move { vec![space(&ctx), privacy(&ctx)] })) },
     ]
@@ -102,6 +104,14 @@ fn drawn(ctx: &Ctx, lang: Lang, part: &str, finding: &Finding) -> String {
             lines.extend(more.chain(hint).map(|(label, text)| format!("    {label}: {text}")));
             lines.join("\n")
         }
+    }
+}
+
+/// Its text was read when the process began; this is what only the parts together can tell.
+fn config(ctx: &Ctx) -> Finding {
+    match engines::check(ctx) {
+        Ok(()) => Finding::Good(format!("sound, in {}", ctx.parts().config_dir.display())),
+        Err(failure) => Finding::Bad(failure),
     }
 }
 

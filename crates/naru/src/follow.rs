@@ -1,16 +1,17 @@
 //! Long work in the terminal: a bar while a word is being carried out, and bars while a campaign is followed.
 
+use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use naru_component::answer::{Answer, AnswerFile, Block, Follow};
 use naru_component::word::Progress;
 use naru_core::failure::Failure;
-use serde_json::Value;
 
 use crate::client::Client;
+use crate::table::grouped;
 use crate::terminal::{End, Terminal};
 
 /// How often a bar is moved on.
@@ -38,8 +39,13 @@ pub async fn shown<T>(terminal: &Terminal, progress: &Progress, work: impl Futur
     outcome
 }
 
-/// Prints `answer`, keeps its file, follows it until it is done, and returns the exit code.
-pub async fn to_the_end(client: &Client<'_>, terminal: &Terminal, answer: Answer, args: &Value) -> Result<u8, End> {
+/// Prints `answer`, follows it until it is done, keeps its file where `rejected` says, and returns the exit code.
+pub async fn to_the_end(
+    client: &Client<'_>,
+    terminal: &Terminal,
+    answer: Answer,
+    rejected: Option<&Path>,
+) -> Result<u8, End> {
     let mut code = u8::from(answer.refused);
     match &answer.follow {
         None => terminal.answer(&answer)?,
@@ -53,7 +59,7 @@ pub async fn to_the_end(client: &Client<'_>, terminal: &Terminal, answer: Answer
         }
     }
     if let Some(file) = &answer.file {
-        let to = kept_as(file, args)?;
+        let to = kept_as(file, rejected)?;
         client.fetch(file, &to).await?;
         if !terminal.json {
             terminal.note(&(terminal.say("file-kept", &[("path", &to.display().to_string())]) + "\n"));
@@ -85,32 +91,33 @@ async fn followed(client: &Client<'_>, terminal: &Terminal, mut follow: Follow) 
     }
 }
 
-/// Where a file of an answer is put: what the argument `rejected` says, else its own name in the working directory.
-fn kept_as(file: &AnswerFile, args: &Value) -> Result<PathBuf, Failure> {
-    if let Some(path) = args["rejected"].as_str() {
-        return Ok(PathBuf::from(path));
-    }
-    // Only the last part: whoever answered must not choose the folder.
-    let name = Path::new(&file.name).file_name();
-    name.map(PathBuf::from).ok_or_else(|| Failure::bug(format!("{:?} is no name of a file", file.name)))
+/// Where a file of an answer is put: where its reader said, else under its own name in the working directory.
+fn kept_as(file: &AnswerFile, asked: Option<&Path>) -> Result<PathBuf, Failure> {
+    // Only the last part of its name: whoever answered must not choose the folder.
+    let path = asked.or_else(|| Path::new(&file.name).file_name().map(Path::new));
+    path.map(Path::to_owned).ok_or_else(|| Failure::bug(format!("{:?} is no name of a file", file.name)))
 }
 
+/// Bars under each other, where standard error is a terminal; nothing elsewhere.
 pub struct Bars {
     all: MultiProgress,
     bars: std::cell::RefCell<Vec<ProgressBar>>,
 }
 
 impl Bars {
+    /// No bar yet.
     pub fn new(terminal: &Terminal) -> Bars {
         let hidden = !terminal.environment.err_terminal;
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Bars { all: MultiProgress::with_draw_target(target), bars: std::cell::RefCell::default() }
     }
 
+    /// Moves the bar at place `at` on, and makes it where there is none.
     pub fn show(&self, at: usize, label: &str, done: u64, total: u64) {
         let mut bars = self.bars.borrow_mut();
         while bars.len() <= at {
-            bars.push(self.all.add(ProgressBar::new(total).with_style(style())));
+            let bar = ProgressBar::new(total).with_style(style()).with_message(label.to_owned());
+            bars.push(self.all.add(bar));
         }
         bars[at].set_length(total);
         bars[at].set_position(done);
@@ -119,6 +126,7 @@ impl Bars {
         }
     }
 
+    /// Takes them all away.
     pub fn clear(&self) {
         // An error means that there is no terminal to clear.
         let _ = self.all.clear();
@@ -126,28 +134,30 @@ impl Bars {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg} {bar:30} {percent:>3} %  {human_pos} / {human_len}  {per_sec}  {eta}")
+    let pace = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // Nobody is left to tell of an error in writing to a string.
+        let _ = write!(out, "{}/s", grouped(state.per_sec() as u64));
+    };
+    ProgressStyle::with_template("{msg} {bar:30} {percent:>3} %  {human_pos} / {human_len}  {pace}  {eta}")
         .expect("the template is a constant")
+        .with_key("pace", pace)
         .progress_chars("██░")
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn whoever_answers_does_not_choose_the_folder() {
-        let check = |name: &str, args: Value, expect: Option<&str>| {
+        let check = |name: &str, asked: Option<&str>, expect: Option<&str>| {
             let file = AnswerFile { name: name.into(), href: "/x".into(), path: "/y".into() };
-            assert_eq!(kept_as(&file, &args).ok(), expect.map(PathBuf::from), "{name}");
+            assert_eq!(kept_as(&file, asked.map(Path::new)).ok(), expect.map(PathBuf::from), "{name}");
         };
-        check("rejected.csv", json!({}), Some("rejected.csv"));
-        check("rejected.csv", json!({ "rejected": "out/bad.csv" }), Some("out/bad.csv"));
-        check("rejected.csv", json!({ "rejected": null }), Some("rejected.csv"));
-        check("../../.profile", json!({}), Some(".profile"));
-        check("..", json!({}), None);
+        check("rejected.csv", None, Some("rejected.csv"));
+        check("rejected.csv", Some("out/bad.csv"), Some("out/bad.csv"));
+        check("../../.profile", None, Some(".profile"));
+        check("..", None, None);
     }
 
     #[test]

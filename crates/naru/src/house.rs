@@ -166,3 +166,53 @@ fn make_private(folder: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|source| StoreError::Folder { path: PathBuf::from(folder), source: Arc::new(source) }.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use naru_core::text::Lang;
+
+    use super::*;
+
+    /// The names behind `before` in the product code of every crate, with the file that has them.
+    fn names(before: &str) -> Vec<(String, PathBuf)> {
+        let mut found = Vec::new();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let is = |name: &str| path.file_name().is_some_and(|own| own == name);
+                if path.is_dir() {
+                    folders.extend((!is("tests") && !is("examples") && !is("testkit")).then_some(path));
+                } else if path.extension().is_some_and(|extension| extension == "rs") && !is("tests.rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let product = text.split("#[cfg(test)]").next().unwrap();
+                    let behind = product.split(before).skip(1);
+                    let name = behind.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+                    found.extend(name.map(|name| (name.to_owned(), path.clone())));
+                }
+            }
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn every_code_has_a_sentence_and_a_hint_in_both_languages() {
+        let texts = Catalogue::read().await.unwrap().texts;
+        let kinds = ["Usage", "Refused", "NotFound", "Conflict", "Unauthorized", "Forbidden", "TooLarge", "TooMany"];
+        let kinds = kinds.into_iter().chain(["Unavailable", "Bug"]).map(|kind| format!("Failure::new(Kind::{kind},"));
+        let short =
+            ["usage", "refused", "not_found", "conflict", "unavailable"].map(|kind| format!("Failure::{kind}("));
+        let codes: Vec<_> = kinds.chain(short).flat_map(|before| names(&before)).collect();
+        assert!(codes.len() > 100, "{} codes were found", codes.len());
+        let missing: Vec<String> = Lang::ALL
+            .iter()
+            .flat_map(|lang| codes.iter().map(move |(code, path)| (lang, code, path)))
+            .filter(|(lang, code, _)| {
+                let has = |key: &str| texts.find(**lang, key, std::iter::empty()).is_some();
+                !has(code) || !has(&format!("{code}.hint"))
+            })
+            .map(|(lang, code, path)| format!("{code} ({lang}) of {}", path.display()))
+            .collect();
+        assert!(missing.is_empty(), "without a sentence or a hint:\n{}", missing.join("\n"));
+    }
+}

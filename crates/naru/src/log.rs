@@ -62,7 +62,7 @@ where
         }
         event.record(&mut Fields(&mut line));
         let at = jiff::Timestamp::from_millisecond(self.0.now_ms()).unwrap_or_default();
-        line.insert("at".to_owned(), at.to_string().into());
+        line.insert("at".to_owned(), format!("{at:.3}").into());
         line.insert("level".to_owned(), event.metadata().level().as_str().to_ascii_lowercase().into());
         line.insert("target".to_owned(), event.metadata().target().into());
         writeln!(writer, "{}", Value::Object(line))

@@ -37,9 +37,9 @@ pub async fn run() -> u8 {
             async {
                 let client = Client::new(&everywhere, &catalogue, lang)?;
                 let progress = Progress::default();
-                let said = client.say(word, args.clone(), &progress);
+                let said = client.say(word, args, &progress);
                 let answer = follow::shown(&terminal, &progress, said).await?;
-                follow::to_the_end(&client, &terminal, answer, &args).await
+                follow::to_the_end(&client, &terminal, answer, everywhere.rejected.as_deref()).await
             }
             .await
         }

@@ -75,9 +75,8 @@ pub async fn start(bench: &Bench, role: &str) -> Result<(Process, std::net::Sock
     let mut command = Command::new(own);
     command.arg(role);
     let mut process = Process::start(command, bench.folder(), role)?;
-    let address = process.says("where it listens", |text| {
-        text.split_once("listens at ")?.1.split_once(' ')?.0.parse().ok()
-    });
+    let address =
+        process.says("where it listens", |text| text.split_once("listens at ")?.1.split_once(' ')?.0.parse().ok());
     let address = address.await?;
     Ok((process, address))
 }

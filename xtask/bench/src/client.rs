@@ -39,9 +39,7 @@ pub fn single_bodies(messages: &[Rendered]) -> Vec<Bytes> {
 /// Bodies of requests with `size` messages each.
 pub fn batch_bodies(messages: &[Rendered], size: usize) -> Vec<Bytes> {
     let body = |(n, batch): (usize, &[Rendered])| {
-        let message = |(slot, it): (usize, &Rendered)| {
-            json!({ "ref": names(n, slot).1, "to": it.to, "subject": SUBJECT, "text": it.text })
-        };
+        let message = |(slot, it): (usize, &Rendered)| json!({ "ref": names(n, slot).1, "to": it.to, "subject": SUBJECT, "text": it.text });
         let list: Vec<_> = batch.iter().enumerate().map(message).collect();
         Bytes::from(json!({ "key": names(n, 0).0, "messages": list }).to_string())
     };

@@ -51,7 +51,8 @@ pub fn parse_s(path: &Path) -> Result<f64> {
 pub fn api_bodies(count: u64, seed: u64) -> Vec<Vec<u8>> {
     let body = |it: generate::Customer| {
         let variables = serde_json::json!({ "이름": it.name, "상품": it.product, "금액": it.amount, "날짜": it.date });
-        let item = serde_json::json!({ "template": TEMPLATE, "to": it.to, "customer": it.customer, "variables": variables });
+        let item =
+            serde_json::json!({ "template": TEMPLATE, "to": it.to, "customer": it.customer, "variables": variables });
         item.to_string().into_bytes()
     };
     Customers::new(count, seed).map(body).collect()

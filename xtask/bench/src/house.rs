@@ -83,7 +83,8 @@ impl House {
 
     /// Writes the configuration; the next `naru` reads it.
     pub fn configure(&self, vendor: &str, lane: &Lane) -> Result<()> {
-        let write = |name: &str, text: &str| std::fs::write(self.dir.path().join(name), text).map_err(|e| e.to_string());
+        let write =
+            |name: &str, text: &str| std::fs::write(self.dir.path().join(name), text).map_err(|e| e.to_string());
         write(SECRET_FILE, RECEIPT_SECRET)?;
         write("naru.toml", &configuration(vendor, lane))
     }

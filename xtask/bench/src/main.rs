@@ -50,7 +50,7 @@ struct Line {
     quick: bool,
 
     /// Write docs/BENCHMARKS.md
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     write: bool,
 
     /// Binary to measure

@@ -43,7 +43,7 @@ fn install(lacking: &[&Need]) -> Result<(), String> {
     for arguments in [&["update", "-qq"][..], &install] {
         // Its hundreds of lines are of no use; what goes wrong it says on standard error.
         let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("DEBCONF_NOWARNINGS", "yes")];
-        super::call(Command::new("apt-get").args(arguments).envs(quiet).stdout(Stdio::null()))?;
+        crate::cargo::call(Command::new("apt-get").args(arguments).envs(quiet).stdout(Stdio::null()))?;
     }
     Ok(())
 }

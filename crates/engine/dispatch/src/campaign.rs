@@ -158,6 +158,20 @@ pub async fn shift(
     Ok(Some((row.try_get(0)?, was)))
 }
 
+/// Campaigns of a lane that a person paused or cancelled while something of them was not sent.
+pub async fn kept_back(store: &Store, lane: &str) -> Result<Vec<(Id, CampaignState)>> {
+    let rows = sqlx::query(
+        "SELECT c.id, c.state FROM dispatch_campaign c WHERE c.lane = $1 AND c.state IN ('paused', 'cancelled')
+             AND EXISTS (SELECT 1 FROM dispatch_side s WHERE s.campaign = c.id AND s.open = 1)",
+    )
+    .bind(lane)
+    .fetch_all(store.reader())
+    .await?;
+    rows.iter()
+        .map(|row| Ok((rows::id_column(row.try_get(0)?)?, CampaignState::from_name(&row.try_get::<String, _>(1)?)?)))
+        .collect()
+}
+
 const COLUMNS: &str = "SELECT c.id, c.name, c.template, c.version, c.lane, c.purpose, c.state, c.source, c.created_at,
     c.created_by, c.started_at, c.kept, i.state, CAST(COALESCE(i.refused, 0) AS BIGINT), i.accepted
     FROM dispatch_campaign c LEFT JOIN dispatch_import i ON i.campaign = c.id";
@@ -232,27 +246,21 @@ async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
 
 /// A campaign's counts: the sum over its frames.
 async fn account(store: &Store, id: Id) -> Result<(Account, Option<Millis>)> {
+    // One statement, so that both sides of the account are of one moment while frames come in.
     let row = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(pending), 0) AS BIGINT), CAST(COALESCE(SUM(unknown), 0) AS BIGINT),
-             CAST(COALESCE(SUM(sent), 0) AS BIGINT), CAST(COALESCE(SUM(failed), 0) AS BIGINT),
-             CAST(COALESCE(SUM(expired), 0) AS BIGINT), CAST(COALESCE(SUM(suppressed), 0) AS BIGINT),
-             CAST(COALESCE(SUM(cancelled), 0) AS BIGINT), CAST(COALESCE(SUM(delivered), 0) AS BIGINT),
-             MAX(changed_at)
-         FROM dispatch_side WHERE campaign = $1",
-    )
-    .bind(id.0.to_vec())
-    .fetch_one(store.reader())
-    .await?;
-    let accepted: i64 = sqlx::query_scalar(
-        "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM dispatch_frame f
-            WHERE f.id IN (SELECT frame FROM dispatch_side WHERE campaign = $1)",
+        "SELECT CAST(COALESCE(SUM(s.pending), 0) AS BIGINT), CAST(COALESCE(SUM(s.unknown), 0) AS BIGINT),
+             CAST(COALESCE(SUM(s.sent), 0) AS BIGINT), CAST(COALESCE(SUM(s.failed), 0) AS BIGINT),
+             CAST(COALESCE(SUM(s.expired), 0) AS BIGINT), CAST(COALESCE(SUM(s.suppressed), 0) AS BIGINT),
+             CAST(COALESCE(SUM(s.cancelled), 0) AS BIGINT), CAST(COALESCE(SUM(s.delivered), 0) AS BIGINT),
+             MAX(s.changed_at), CAST(COALESCE(SUM(f.count), 0) AS BIGINT)
+         FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame WHERE s.campaign = $1",
     )
     .bind(id.0.to_vec())
     .fetch_one(store.reader())
     .await?;
     let term = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
     let account = Account {
-        accepted: accepted as u64,
+        accepted: term(9)?,
         pending: term(0)?,
         unknown: term(1)?,
         sent: term(2)?,

@@ -19,13 +19,14 @@ use crate::consent::{Consent, NoAds};
 use crate::find::Finder;
 use crate::frame::TemplateRef;
 use crate::gauge::LaneGauges;
-use crate::import::{self, Begun, Ending, ImportKey};
+use crate::import::{self, Begins, Begun, Ending, ImportKey};
 use crate::intake::{Batch, Intake, Woken};
 use crate::lane::pace::Pace;
 use crate::lane::{Event, Lane, Options, Status};
 use crate::message::{Channel, MessageId};
 use crate::provider::{Provider, Providers};
 use crate::receipt::{self, Mergers, ReceiptSink, Receipts};
+use crate::restore;
 use crate::runner::{self, Order, Running};
 use crate::templates::Templates;
 
@@ -196,6 +197,7 @@ impl Dispatch {
             store: self.ctx.store().clone(),
             finder: self.ready()?.finder,
             woken: self.woken(),
+            begun: self.begins(),
             lifecycle: self.ctx.lifecycle().clone(),
             clock: self.ctx.clock().clone(),
         };
@@ -272,11 +274,17 @@ impl Dispatch {
         })
     }
 
+    fn begins(&self) -> Begins {
+        let lanes = self.lanes.clone();
+        Arc::new(move |lane: &str, campaign| {
+            let running = lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(lane).cloned();
+            Box::pin(tell(running, Event::PauseCampaign { campaign, paused: false }))
+        })
+    }
+
     async fn tell(&self, lane: &str, event: Event) {
-        let Some(running) = self.lanes().get(lane).cloned() else { return };
-        let (done, taken) = oneshot::channel();
-        running.order(Order::Event(event, done)).await;
-        let _ = taken.await;
+        let running = self.lanes().get(lane).cloned();
+        tell(running, event).await;
     }
 
     async fn shift(&self, id: Id, from: &'static [CampaignState], to: CampaignState) -> Result<String, Failure> {
@@ -300,7 +308,9 @@ impl Dispatch {
         let store = self.ctx.store().clone();
         let owned = self.own(name).await?;
         let (now, mono) = (self.ctx.clock().now_ms(), self.ctx.clock().monotonic_us());
-        let mut lane = Lane::new(options(config, provider.as_ref()), owned.day, owned.day_used);
+        let options = options(config, provider.as_ref());
+        let batch_max = options.batch_max;
+        let mut lane = Lane::new(options, owned.day, owned.day_used);
         let quiet = (owned.marked_at + QUIET_MS - now).clamp(0, QUIET_MS);
         lane.block(mono + quiet as u64 * 1_000);
         if owned.paused {
@@ -315,14 +325,15 @@ impl Dispatch {
             consent: self.ctx.find::<dyn Consent>().unwrap_or_else(|| Arc::new(NoAds)),
             allow_list: self.allow_list(config)?,
             templates: self.templates.clone(),
+            batch_max,
             timeout: Duration::from_millis(config.timeout_ms),
             fence: owned.fence,
             gauges: LaneGauges::new(self.ctx.metrics(), name),
             provider,
         };
         let (merger, receipts) = mpsc::channel(RECEIPTS_AHEAD);
-        let left_overs = runner::left_overs(&store).await?;
-        let running = runner::start(parts, lane, left_overs, receipts);
+        restore::restore(&parts, &mut lane).await?;
+        let running = runner::start(parts, lane, receipts);
         self.mergers.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.to_owned(), merger.clone());
         self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.to_owned(), running);
         self.pass_on_unmerged(name.to_owned(), merger);
@@ -398,6 +409,14 @@ impl Dispatch {
         }
         Ok(Some(list))
     }
+}
+
+/// Says something to a lane, where it runs, and waits until it was taken.
+async fn tell(running: Option<Running>, event: Event) {
+    let Some(running) = running else { return };
+    let (done, taken) = oneshot::channel();
+    running.order(Order::Event(event, done)).await;
+    let _ = taken.await;
 }
 
 struct Owned {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use naru_core::clock::{Clock, Millis};
 use naru_core::failure::Failure;
 use naru_core::id::Id;
@@ -88,6 +89,9 @@ impl Ending {
     }
 }
 
+/// Tells a lane, by name, that a campaign's frames may be claimed, wherever they stand in its order.
+pub type Begins = Arc<dyn Fn(&str, Id) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What an import needs of the engine.
 pub struct Parts {
     /// The database.
@@ -96,6 +100,8 @@ pub struct Parts {
     pub finder: Finder,
     /// Told about new frames.
     pub woken: Woken,
+    /// Told about a campaign that may leave from now on.
+    pub begun: Begins,
     /// Starts the task that stores.
     pub lifecycle: naru_core::lifecycle::Lifecycle,
     /// Where time comes from.
@@ -127,6 +133,7 @@ pub async fn begin(
     let saver = Saver {
         store: parts.store.clone(),
         woken: parts.woken.clone(),
+        begun: parts.begun.clone(),
         lane: new.lane.clone(),
         key,
         holder,
@@ -270,6 +277,7 @@ pub async fn free_all(conn: &mut AnyConnection) -> Result<()> {
 struct Saver {
     store: Store,
     woken: Woken,
+    begun: Begins,
     lane: String,
     key: ImportKey,
     holder: Id,
@@ -286,8 +294,12 @@ impl Saver {
             let Some(last) = group.last() else { continue };
             let (lines, accepted, refused, complete) = (last.lines, last.accepted, last.refused, last.last);
             let frames: Vec<NewFrame> = group.drain(..).filter_map(|step| step.frame).collect();
-            self.store(frames, lines, accepted, refused, complete).await?;
+            let begins = self.store(frames, lines, accepted, refused, complete).await?;
             (self.woken)(&self.lane);
+            if begins {
+                // The lane may have gone past these frames while nothing of them was to leave.
+                (self.begun)(&self.lane, self.campaign).await;
+            }
             if complete {
                 drop(self.activity);
                 return Ok(Done { campaign: self.campaign, accepted, refused });
@@ -308,6 +320,7 @@ impl Saver {
         Err(Failure::unavailable("import-interrupted").arg("accepted", self.accepted_before))
     }
 
+    /// Stores frames and how far the file is; answers whether its campaign begins to leave with that.
     async fn store(
         &self,
         frames: Vec<NewFrame>,
@@ -315,7 +328,7 @@ impl Saver {
         accepted: u64,
         refused: u64,
         complete: bool,
-    ) -> std::result::Result<(), Failure> {
+    ) -> std::result::Result<bool, Failure> {
         let frames = Arc::new(frames);
         let (key, holder, campaign, now) = (self.key, self.holder, self.campaign, self.clock.now_ms());
         let stored = self.store.write(move |conn| {
@@ -336,20 +349,19 @@ impl Saver {
                 .execute(&mut *conn)
                 .await?;
                 if mine.rows_affected() == 0 {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 rows::insert_frames(conn, &frames).await?;
-                if complete {
-                    campaign::shift(conn, campaign, &[CampaignState::Loading], CampaignState::Running, now).await?;
+                if !complete {
+                    return Ok(Some(false));
                 }
-                Ok(true)
+                let loading = [CampaignState::Loading];
+                let moved = campaign::shift(conn, campaign, &loading, CampaignState::Running, now).await?;
+                Ok(Some(moved.is_some_and(|(_, was)| was == CampaignState::Loading)))
             })
         });
-        match stored.await? {
-            true => Ok(()),
-            // Another run took the import over: what this one still holds is that one's to store.
-            false => Err(Failure::conflict("import-taken-over")),
-        }
+        // Another run took the import over: what this one still holds is that one's to store.
+        stored.await?.ok_or_else(|| Failure::conflict("import-taken-over"))
     }
 }
 

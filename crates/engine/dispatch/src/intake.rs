@@ -112,7 +112,11 @@ impl Packer {
         let stored = if keys.is_empty() {
             self.store_frames(frames.clone()).await.map(|()| HashMap::new())
         } else {
-            self.store_with_keys(&calls, frames.clone(), keys, now).await
+            match self.store_with_keys(&calls, frames.clone(), keys.clone(), now).await {
+                // Another instance may have stored a key a moment ago: the second try finds it.
+                Err(_) => self.store_with_keys(&calls, frames.clone(), keys, now).await,
+                stored => stored,
+            }
         };
         let known = match stored {
             Ok(known) => known,
@@ -204,6 +208,8 @@ fn pack(calls: &[Call], now: i64, finder: &Finder) -> (Vec<NewFrame>, Vec<Vec<Me
         }
     }
     open.into_values().for_each(|mut packing| packing.cut(&mut frames));
+    // Every writer locks lanes in one order, so that two of them never wait for each other.
+    frames.sort_by(|a, b| a.lane.cmp(&b.lane));
     (frames, ids)
 }
 

@@ -90,7 +90,7 @@ async fn insert_day(conn: &mut AnyConnection, rows: &[KeyRow], day: i64) -> Resu
         for row in rows {
             query = query.bind(row.key.to_vec()).bind(row.body.to_vec()).bind(row.runs.clone());
         }
-        // A key that another instance stored a moment ago fails here, and the whole group is tried again and finds it.
+        // A key that another instance stored a moment ago fails here, and intake tries again and finds it.
         query.execute(&mut *conn).await?;
     }
     Ok(())

@@ -29,6 +29,7 @@ pub mod merge;
 pub mod message;
 pub mod provider;
 pub mod receipt;
+pub mod restore;
 pub mod retention;
 pub mod rows;
 pub mod runner;

@@ -101,9 +101,9 @@ impl Merge {
         std::mem::take(&mut self.waiting).into_iter().partition(|(frame, _)| held(frame))
     }
 
-    /// What the lane holds is committed with save number `save`, where it changed anything.
-    pub fn held_in(&mut self, save: u64, changed: bool) {
-        self.save_needed = if changed { save } else { 0 };
+    /// What the lane holds is committed with save number `save`.
+    pub fn held_in(&mut self, save: u64) {
+        self.save_needed = save;
     }
 
     /// The write of frames that the lane does not hold; answers whether the lane is still owned.

@@ -126,7 +126,8 @@ pub async fn store_save(
     for mark in &save.marks {
         sqlx::query(
             "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, started_at, deadline)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (frame, first, attempt) DO UPDATE SET deadline = $8",
         )
         .bind(mark.key.frame.0.to_vec())
         .bind(i64::from(mark.key.first))
@@ -335,12 +336,16 @@ pub async fn left_of(conn: &mut AnyConnection, frame: Id) -> Result<(Vec<Retry>,
     Ok((retries, doubts.collect::<Result<Vec<Doubt>>>()?))
 }
 
-/// Every frame that has retries or chunks left over from an earlier owner.
-pub async fn left_overs(conn: &mut AnyConnection) -> Result<Vec<Id>> {
-    let rows = sqlx::query("SELECT frame FROM dispatch_retry UNION SELECT frame FROM dispatch_chunk")
-        .fetch_all(&mut *conn)
-        .await?;
-    rows.iter().map(|row| id_column(row.try_get(0)?)).collect()
+/// Frames of a lane that an earlier owner left retries or chunks of, in order, with their priority.
+pub async fn left_overs(conn: &mut AnyConnection, lane: &str) -> Result<Vec<(Id, usize)>> {
+    let rows = sqlx::query(
+        "SELECT frame, priority FROM dispatch_side WHERE lane = $1 AND shard = 0 AND open <> 2 AND frame IN
+             (SELECT frame FROM dispatch_retry UNION SELECT frame FROM dispatch_chunk) ORDER BY seq",
+    )
+    .bind(lane)
+    .fetch_all(&mut *conn)
+    .await?;
+    rows.iter().map(|row| Ok((id_column(row.try_get(0)?)?, row.try_get::<i64, _>(1)? as usize))).collect()
 }
 
 /// One frame with its states and the lane it belongs to.

@@ -8,12 +8,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use naru_core::clock::{Clock, Millis};
-use naru_core::failure::Failure;
+use naru_core::clock::{Clock, Micros, Millis};
+use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::Address;
-use naru_store::Store;
+use naru_store::{Engine, Store};
 use naru_store::error::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -58,6 +58,8 @@ pub struct Parts {
     pub allow_list: Option<HashSet<String>>,
     /// Rendering.
     pub templates: Templates,
+    /// Messages of one request: the provider's bound or the lane's own, whichever is lower.
+    pub batch_max: usize,
     /// After this a request counts as unknown.
     pub timeout: Duration,
     /// This owner's fence.
@@ -111,8 +113,8 @@ enum Message {
     Merged { lost: bool },
 }
 
-/// Starts a lane.
-pub fn start(parts: Parts, lane: Lane, left_overs: HashSet<Id>, receipts: mpsc::Receiver<Stored>) -> Running {
+/// Starts a lane, which was told what an earlier owner left of it.
+pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Running {
     let (orders, order_receiver) = mpsc::channel(1_024);
     let (messages, message_receiver) = mpsc::channel(MESSAGES_MAX);
     let (status_sender, status) = watch::channel(lane.status());
@@ -124,11 +126,11 @@ pub fn start(parts: Parts, lane: Lane, left_overs: HashSet<Id>, receipts: mpsc::
         messages,
         frames: HashMap::new(),
         recent: VecDeque::new(),
-        left_overs: Arc::new(left_overs),
         claims: 0,
         waiting_claims: Vec::new(),
         saves: (0, 0),
         seed: 0,
+        look_at: 0,
         lost: false,
         status: status_sender,
     };
@@ -143,14 +145,14 @@ struct Runner {
     messages: mpsc::Sender<Message>,
     frames: HashMap<Id, Arc<Frame>>,
     recent: VecDeque<Id>,
-    /// Frames that an earlier owner left something of; read once.
-    left_overs: Arc<HashSet<Id>>,
     claims: usize,
     /// Claims that wait for a merge of frames that the lane does not hold.
     waiting_claims: Vec<Action>,
     /// Saves given out and saves that came back.
     saves: (u64, u64),
     seed: u64,
+    /// When the store is looked into without being told.
+    look_at: Micros,
     /// Another owner has the lane.
     lost: bool,
     status: watch::Sender<Status>,
@@ -179,6 +181,7 @@ impl Runner {
                 () = self.parts.lifecycle.stopped(), if !stopping => self.lane.apply(now, Event::Stop),
                 () = tokio::time::sleep_until(tokio::time::Instant::now() + wake) => {}
             }
+            self.look_around();
             self.merge_receipts();
             self.carry_out();
             let status = self.lane.status();
@@ -192,6 +195,15 @@ impl Runner {
                 tracing::error!(lane.name = self.parts.name, "another owner has taken the lane, this one stops");
                 return;
             }
+        }
+    }
+
+    /// Where several processes share a database, another one's frames are announced to nobody here.
+    fn look_around(&mut self) {
+        let now = self.now();
+        if self.parts.store.engine() == Engine::Postgres && now.mono >= self.look_at {
+            self.look_at = now.mono + TICK.as_micros() as Micros;
+            self.lane.apply(now, Event::Work);
         }
     }
 
@@ -282,9 +294,8 @@ impl Runner {
     fn claim(&mut self, priority: usize, after: i64, limit: usize) {
         self.claims += 1;
         let (parts, messages) = (self.parts.clone(), self.messages.clone());
-        let left_overs = self.left_overs.clone();
         self.parts.lifecycle.spawn("claim", async move {
-            let message = match claim(&parts, priority, after, limit, left_overs).await {
+            let message = match claim(&parts, priority, after, limit).await {
                 Ok((frames, more)) => Message::Claimed { priority, frames, more },
                 Err(error) => {
                     tracing::warn!(lane.name = parts.name, error = %error, "frames could not be claimed, trying again");
@@ -342,7 +353,7 @@ impl Runner {
     fn lookup(&mut self, chunk: ChunkKey, slots: Vec<u16>) {
         let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
         self.parts.lifecycle.spawn("lookup", async move {
-            let key = request_key(&chunk, &slots, parts.provider.batch_max());
+            let key = request_key(&chunk, &slots, parts.batch_max);
             let found = match tokio::time::timeout(parts.timeout, parts.provider.lookup(&key)).await {
                 Ok(found) => found,
                 Err(_) => Err("lookup-timed-out".to_owned()),
@@ -361,8 +372,8 @@ impl Runner {
         for (frame, ends) in held {
             self.lane.apply(now, Event::Reported { frame, ends });
         }
-        // What the lane holds is in its next save at the latest.
-        self.merge.held_in(self.saves.0 + 1, self.lane.has_unsaved());
+        // What the lane holds is in its next save where that changed anything, else in those that were given out.
+        self.merge.held_in(self.saves.0 + u64::from(self.lane.has_changed()));
         if others.is_empty() {
             return self.merge.stored();
         }
@@ -418,54 +429,55 @@ async fn claim(
     priority: usize,
     after: i64,
     limit: usize,
-    left_overs: Arc<HashSet<Id>>,
-) -> Result<(Vec<(Loaded, Arc<Frame>)>, bool), StoreError> {
-    let mut conn = parts.store.reader().acquire().await?;
+) -> Result<(Vec<(Loaded, Arc<Frame>)>, bool), Failure> {
+    let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
     let stored = rows::open_frames(&mut conn, &parts.name, priority, after, limit).await?;
+    drop(conn);
     let more = stored.len() == limit;
     let mut frames = Vec::with_capacity(stored.len());
     for stored in stored {
-        // Only an earlier owner can have left something of a frame that this one never held.
-        let (retries, doubts) = if left_overs.contains(&stored.id) {
-            rows::left_of(&mut conn, stored.id).await?
-        } else {
-            Default::default()
-        };
-        match open(parts, &stored).await {
-            Ok((frame, side)) => {
-                let loaded = Loaded {
-                    id: stored.id,
-                    seq: stored.seq,
-                    campaign: stored.campaign,
-                    keys: frame.heads().map(|head| head.key()).collect(),
-                    expires: expiries(&frame),
-                    side,
-                    retries,
-                    doubts,
-                };
-                frames.push((loaded, Arc::new(frame)));
-            }
-            Err(what) => set_aside(parts, &stored, &what).await?,
-        }
+        frames.extend(load(parts, &stored).await?);
     }
     Ok((frames, more))
 }
 
-/// Checks a stored frame and brings its templates into memory.
-async fn open(parts: &Parts, stored: &StoredFrame) -> Result<(Frame, Side), String> {
+/// Checks and unpacks a stored frame, or sets it aside.
+pub async fn load(parts: &Parts, stored: &StoredFrame) -> Result<Option<(Loaded, Arc<Frame>)>, Failure> {
+    let (frame, side) = match open(stored) {
+        Ok(opened) => opened,
+        Err(what) => return set_aside(parts, stored, &what).await.map(|()| None),
+    };
+    for template in &frame.templates {
+        match parts.templates.version(&template.id, template.version).await {
+            Ok(_) => {}
+            // A database that does not answer says nothing about the frame.
+            Err(failure) if failure.kind == Kind::Unavailable => return Err(failure),
+            Err(failure) => return set_aside(parts, stored, &failure.to_string()).await.map(|()| None),
+        }
+    }
+    let loaded = Loaded {
+        id: stored.id,
+        seq: stored.seq,
+        campaign: stored.campaign,
+        keys: frame.heads().map(|head| head.key()).collect(),
+        expires: expiries(&frame),
+        side,
+        retries: Vec::new(),
+        doubts: Vec::new(),
+    };
+    Ok(Some((loaded, Arc::new(frame))))
+}
+
+fn open(stored: &StoredFrame) -> Result<(Frame, Side), String> {
     let frame = Frame::read(&stored.body).map_err(|error| error.to_string())?;
     let side = Side::read(&stored.side).ok_or("a byte of its states has changed since they were written")?;
     if frame.count() != stored.count || side.count() != stored.count {
         return Err(format!("{} messages, {} states, {} counted", frame.count(), side.count(), stored.count));
     }
-    for template in &frame.templates {
-        let known = parts.templates.version(&template.id, template.version).await;
-        known.map_err(|failure| failure.to_string())?;
-    }
     Ok((frame, side))
 }
 
-async fn set_aside(parts: &Parts, stored: &StoredFrame, what: &str) -> Result<(), StoreError> {
+async fn set_aside(parts: &Parts, stored: &StoredFrame, what: &str) -> Result<(), Failure> {
     tracing::error!(frame.id = %stored.id, lane.name = parts.name, reason = what,
         "a stored frame is damaged and set aside, its messages count as unknown");
     let mut side =
@@ -474,13 +486,11 @@ async fn set_aside(parts: &Parts, stored: &StoredFrame, what: &str) -> Result<()
         side.advance(slot, crate::side::State::Unknown, "damaged");
     }
     let (id, fence, now) = (stored.id, parts.fence, parts.clock.now_ms());
-    parts
-        .store
-        .write(move |conn| {
-            let side = side.clone();
-            Box::pin(async move { rows::quarantine(conn, id, &side, fence, now).await })
-        })
-        .await
+    let written = parts.store.write(move |conn| {
+        let side = side.clone();
+        Box::pin(async move { rows::quarantine(conn, id, &side, fence, now).await })
+    });
+    Ok(written.await?)
 }
 
 fn expiries(frame: &Frame) -> Vec<Millis> {
@@ -531,7 +541,7 @@ async fn send(parts: &Parts, frame: Option<Arc<Frame>>, chunk: ChunkKey, slots: 
     let Some(messages) = render(parts, &frame, chunk.frame, slots) else {
         return Answer::Unsent { code: "template-unreadable".to_owned() };
     };
-    let key = request_key(&chunk, slots, parts.provider.batch_max());
+    let key = request_key(&chunk, slots, parts.batch_max);
     let request = Request { key, messages, timeout: parts.timeout };
     // The adapter keeps the time itself; this is the last word for one that hangs.
     match tokio::time::timeout(parts.timeout + Duration::from_secs(1), parts.provider.send(request)).await {
@@ -586,24 +596,23 @@ async fn save_until_stored(parts: &Parts, save: Save) -> bool {
 }
 
 /// Cancels the campaign's frames that the lane does not hold, a few a commit.
-async fn cancel_rest(parts: &Parts, campaign: Id, held: HashSet<Id>) -> Result<(), Failure> {
+pub async fn cancel_rest(parts: &Parts, campaign: Id, held: HashSet<Id>) -> Result<(), Failure> {
     let held = Arc::new(held);
     let mut after = 0i64;
     loop {
         let (held, name, fence, now) = (held.clone(), parts.name.clone(), parts.fence, parts.clock.now_ms());
         let next = parts.store.write(move |conn| {
             let (held, name) = (held.clone(), name.clone());
-            Box::pin(async move { rows::cancel_some(conn, &name, campaign, after, &held, fence, now).await })
+            Box::pin(async move {
+                if !rows::hold_fence(conn, &name, fence).await? {
+                    return Ok(Err(Failure::unavailable("lane-not-running").arg("lane", name)));
+                }
+                Ok(Ok(rows::cancel_some(conn, &name, campaign, after, &held, fence, now).await?))
+            })
         });
-        match next.await? {
+        match next.await?? {
             Some(seq) => after = seq,
             None => return Ok(()),
         }
     }
-}
-
-/// Frames that an earlier owner left something of.
-pub async fn left_overs(store: &Store) -> Result<HashSet<Id>, StoreError> {
-    let mut conn = store.reader().acquire().await?;
-    Ok(rows::left_overs(&mut conn).await?.into_iter().collect())
 }

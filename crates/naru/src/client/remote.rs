@@ -60,16 +60,18 @@ impl Remote {
     /// Says `word` there.
     pub async fn say(&self, word: &Word, args: Value, progress: &Progress) -> Result<Answer, Failure> {
         let url = format!("{}/v1/{}", self.base, word.path.replace(' ', "/"));
-        let upload = upload_of(word, &args)?;
+        let (Some(path), Some(name)) = (upload_of(word, &args)?, word.upload) else {
+            return self.ask(self.http.post(url).json(&args), progress).await;
+        };
         if self.near {
-            let outcome = self.ask(self.http.post(&url).json(&with_full_paths(word, &args)), progress).await;
-            let unreadable = upload.is_some() && outcome.as_ref().is_err_and(|e| e.code == "upload-unreadable");
-            if !unreadable {
+            let mut args = args.clone();
+            args[name] = path.display().to_string().into();
+            let outcome = self.ask(self.http.post(&url).json(&args), progress).await;
+            if !outcome.as_ref().is_err_and(|failure| failure.code == "upload-unreadable") {
                 return outcome;
             }
             // It runs as a user who may not read our file: hand the bytes over instead.
         }
-        let Some(path) = upload else { return self.ask(self.http.post(url).json(&args), progress).await };
         let body = reqwest::Body::wrap_stream(bytes_of(&path, progress).await?);
         let args = form_urlencoded::byte_serialize(args.to_string().as_bytes()).collect::<String>();
         self.ask(self.http.post(format!("{url}?args={args}")).body(body), progress).await
@@ -151,22 +153,6 @@ fn client() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         // The socket and the URL that was given are where to go; no environment layer decides otherwise.
         .no_proxy()
-}
-
-/// The arguments with each path in full: a server beside us reads the same disk from another working directory.
-fn with_full_paths(word: &Word, args: &Value) -> Value {
-    use clap::ValueHint::{AnyPath, DirPath, FilePath};
-    let mut args = args.clone();
-    for argument in word.command().get_arguments() {
-        let name = argument.get_id().as_str();
-        let is_path = matches!(argument.get_value_hint(), AnyPath | DirPath | FilePath) || word.upload == Some(name);
-        if let Some(path) = args.get(name).and_then(Value::as_str).filter(|_| is_path)
-            && let Ok(full) = std::path::absolute(path)
-        {
-            args[name] = full.display().to_string().into();
-        }
-    }
-    args
 }
 
 /// The bytes of a file, telling how many have gone.

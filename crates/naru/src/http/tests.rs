@@ -281,7 +281,7 @@ async fn a_word_is_followed_until_it_is_done() {
     let terminal = Terminal { environment, lang: Lang::En, json: true, texts: fixture.catalogue.texts.clone() };
     let near = fixture.near(Lang::En);
     let answer = say(&near, "test watch", json!({})).await.unwrap();
-    assert_eq!(follow::to_the_end(&near, &terminal, answer, &json!({})).await.unwrap(), 0);
+    assert_eq!(follow::to_the_end(&near, &terminal, answer, None).await.unwrap(), 0);
     let next = say(&near, "test count", json!({})).await.unwrap();
     assert_eq!(next.data["look"], 3, "it was asked three times and then no more");
 }

@@ -40,7 +40,7 @@ pub async fn trace(State(traced): State<Traced>, request: Request, next: Next) -
         "request",
         trace_id = id,
         http.method = request.method().as_str(),
-        http.path = request.uri().path()
+        http.path = shown(request.uri().path())
     );
     let start = clock.monotonic_us();
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -57,8 +57,25 @@ pub async fn trace(State(traced): State<Traced>, request: Request, next: Next) -
     response
 }
 
+/// A path as the log may hold it: the link of a sign-in is a secret until it was used.
+fn shown(path: &str) -> &str {
+    const LINK: &str = "/signin/";
+    if path.starts_with(LINK) { LINK } else { path }
+}
+
 /// The id that came along, where it has our form: a caller or a proxy follows its own request through our log.
 fn given(request: &Request) -> Option<&str> {
     let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
     (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_link_stands_in_no_log() {
+        assert_eq!(shown("/signin/989d647b92754f14"), "/signin/");
+        assert_eq!(shown("/v1/messages"), "/v1/messages");
+    }
 }

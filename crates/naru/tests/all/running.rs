@@ -1,7 +1,12 @@
 //! `serve` and verbs beside it: who owns the data, who may look at it, how it ends.
 
+use std::process::Command;
+
 use naru_testkit::process::Process;
+use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::house::{House, http, text};
 
@@ -93,6 +98,36 @@ async fn tables_older_than_the_binary_are_no_trouble_for_a_reader() {
     // An empty file is a database in which nothing was made yet.
     house.write("naru-data/naru.db", "");
     assert_eq!(tokens(&house), 0);
+}
+
+#[tokio::test]
+async fn an_impatient_signal_drops_nothing_and_is_told_what_is_waited_for() {
+    let house = House::new();
+    let token = house.done(&["token", "add", "shop", "--role", "send"]);
+    let mut serve = house.serve().await;
+    let signal = |pid: &str| {
+        assert!(Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap().success());
+    };
+    let pid = std::fs::read_to_string(house.path("naru-data/naru.lock")).unwrap();
+    // A file of which the second half does not come.
+    let mut caller = TcpStream::connect(serve.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST /v1/send?args=%7B%7D HTTP/1.1\r\nhost: naru\r\nauthorization: Bearer {}\r\ncontent-length: 10\r\n\r\nhalf",
+        token.trim()
+    );
+    caller.write_all(head.as_bytes()).await.unwrap();
+    eventually("the file to come in", PATIENCE, async || {
+        let spool = house.path("naru-data/spool");
+        std::fs::read_dir(spool).is_ok_and(|mut files| files.next().is_some()).then_some(())
+    })
+    .await;
+    signal(&pid);
+    serve.log("stopping: what has begun ends first").await;
+    signal(&pid);
+    assert_eq!(serve.log("still stopping").await["waiting_for"], "1 request");
+    drop(caller);
+    assert_eq!(serve.process.exit().await.code(), Some(0), "{}", serve.process.errors());
+    serve.log("naru has stopped").await;
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use crate::house::{House, Lane};
 use crate::load::{Answers, CALLERS, Extent, Load, post};
 use crate::report::{Row, grouped, median};
 
-
 const REACH_SHARE: f64 = 0.5;
 /// Bodies that are different; the callers go through them again and again.
 const BODIES: u64 = 20_000;

@@ -31,12 +31,8 @@ async fn run(bench: &Bench, what: &str, batch_max: Option<u32>) -> Result<Row> {
     let rows = u64::from(PER_SECOND) * (seconds + 10);
     let file = customers::file(bench.folder(), rows, 7)?;
     let vendor = Vendor::start(bench, &["--latency-ms", LATENCY_MS]).await?;
-    let lane = Lane {
-        batch_max,
-        in_flight_max: Some(128),
-        messages_per_second_max: Some(PER_SECOND),
-        ..Lane::default()
-    };
+    let lane =
+        Lane { batch_max, in_flight_max: Some(128), messages_per_second_max: Some(PER_SECOND), ..Lane::default() };
     let house = House::new(bench, &vendor.url(), &lane)?;
     let serve = house.serve().await?;
     house.send(&file, "peak", &[]).await?;

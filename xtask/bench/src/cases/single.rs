@@ -24,7 +24,8 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let mut last = None;
     for _ in 0..runs {
         let vendor = Vendor::start(bench, &[]).await?;
-        let took = client::post_all(&format!("{}/v1/messages", vendor.url()), bodies.clone(), IN_FLIGHT as usize).await?;
+        let took =
+            client::post_all(&format!("{}/v1/messages", vendor.url()), bodies.clone(), IN_FLIGHT as usize).await?;
         loops.push(messages as f64 / took.as_secs_f64());
         vendor.empty().await?;
         let run = run(bench, &vendor, &file, messages).await?;

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::bullmq::{self, Kind};
 use crate::cases::Bench;
 use crate::client;
@@ -12,7 +13,6 @@ use crate::house::{House, Lane};
 use crate::report::{Row, grouped, median, megabytes};
 use crate::vendor::{RECEIPT_SECRET, Vendor};
 use crate::wait::until;
-use crate::Result;
 
 const REACH_PER_SECOND: f64 = 150_000.0;
 const BATCH: usize = 1_000;
@@ -84,19 +84,35 @@ async fn run(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Run
     let (used, vendor_cpu_s) = (serve.usage(), vendor.usage().cpu_s);
     let inversions = inversions(&vendor, order).await?;
     serve.stop().await?;
-    Ok(Run { per_second, inversions, busy: sums.busy, serve_cpu_s: used.cpu_s, vendor_cpu_s, peak_bytes: used.peak_bytes })
+    Ok(Run {
+        per_second,
+        inversions,
+        busy: sums.busy,
+        serve_cpu_s: used.cpu_s,
+        vendor_cpu_s,
+        peak_bytes: used.peak_bytes,
+    })
 }
 
 async fn with_receipts(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Row> {
     // The lane wants to know where the vendor will be, and the vendor where serve is.
     let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).map_err(|e| e.to_string())?;
-    let lane = Lane { receipts: true, in_flight_max: Some(IN_FLIGHT), retry_base_ms: Some(RETRY_BASE_MS), ..Lane::default() };
+    let lane =
+        Lane { receipts: true, in_flight_max: Some(IN_FLIGHT), retry_base_ms: Some(RETRY_BASE_MS), ..Lane::default() };
     let house = House::new(bench, &format!("http://{free}"), &lane)?;
     let serve = house.serve().await?;
     let to = format!("http://{}/v1/receipts/bench", serve.address);
     let flags = [
-        "--fault", BUSY, "--receipts-to", &to, "--receipts-secret", RECEIPT_SECRET, "--receipts-per-call", "1000",
-        "--receipts-delay-ms", "100..500",
+        "--fault",
+        BUSY,
+        "--receipts-to",
+        &to,
+        "--receipts-secret",
+        RECEIPT_SECRET,
+        "--receipts-per-call",
+        "1000",
+        "--receipts-delay-ms",
+        "100..500",
     ];
     let vendor = Vendor::start_at(bench, &free.to_string(), &flags).await?;
     let start = Instant::now();

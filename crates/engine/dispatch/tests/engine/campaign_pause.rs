@@ -10,6 +10,7 @@ on_both_engines!(
     what_is_paused_starts_nothing_and_goes_on_later,
     a_pause_holds_over_a_kill,
     pausing_one_campaign_leaves_another_alone,
+    a_stream_paused_while_its_file_is_read_stays_paused,
     a_pause_that_makes_no_sense_is_refused,
 );
 
@@ -74,6 +75,27 @@ fn pausing_one_campaign_leaves_another_alone(mut app: TestApp) {
     assert_eq!(app.campaign(campaign).account.sent, 8);
     app.wait(app.dispatch.resume(campaign)).unwrap();
     assert_eq!(app.settle().sent, 2 * MESSAGES as u64);
+}
+
+fn a_stream_paused_while_its_file_is_read_stays_paused(mut app: TestApp) {
+    app.lane().in_flight_max = 2;
+    app.vendor.keep_waiting();
+    app.start();
+    let file = File { stream: true, ..File::new("stream", MESSAGES, QUARTER_FRAME) };
+    let (mut import, ending) = app.open(&file);
+    let campaign = import.campaign;
+    file.feed(&mut import, MESSAGES / 2).unwrap();
+    app.until_waiting(2);
+    app.wait(app.dispatch.pause(campaign)).unwrap();
+    app.vendor.answer();
+    drop(import);
+    app.wait(ending.wait()).unwrap_err();
+    app.take_in(&file);
+    let_another_pass(&app);
+    let paused = app.campaign(campaign);
+    assert_eq!((paused.state, paused.account.sent, paused.loaded), (CampaignState::Paused, 8, true));
+    app.wait(app.dispatch.resume(campaign)).unwrap();
+    assert_eq!(app.settle().sent, MESSAGES as u64 + 1);
 }
 
 fn a_pause_that_makes_no_sense_is_refused(mut app: TestApp) {

@@ -7,18 +7,19 @@ use naru_dispatch::message::{MessageId, Purpose};
 use crate::app::TestApp;
 use crate::clock::DAY;
 use crate::life::{batch, message, messages, phone};
-use crate::on_both_engines;
+use crate::{on_both_engines, on_postgres};
 
 on_both_engines!(
     the_same_call_again_gets_the_first_answer,
     another_body_under_the_same_key_is_refused,
     two_at_once_with_one_key_are_one,
-    two_processes_at_once_with_one_key_are_one,
     a_key_is_known_after_a_kill_right_after_the_answer,
     refused_items_keep_their_places_in_the_answer,
     a_key_is_forgotten_after_seven_days_and_not_before,
     a_key_of_a_days_first_hour_is_found,
 );
+
+on_postgres!(two_processes_at_once_with_one_key_are_one);
 
 fn keyed(key: u8, body: u8, count: usize) -> Batch {
     Batch { key: Some(([key; 16], [body; 16])), ..batch(Purpose::Info, messages(count)) }

@@ -59,3 +59,16 @@ macro_rules! on_both_engines {
     };
 }
 pub(crate) use on_both_engines;
+
+/// As [`on_both_engines`], for what cannot be on an embedded store: several processes.
+macro_rules! on_postgres {
+    ($($name:ident),* $(,)?) => {
+        mod processes {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::app::TestApp::new(naru_testkit::database::Engine::Postgres));
+            })*
+        }
+    };
+}
+pub(crate) use on_postgres;

@@ -31,9 +31,7 @@ fn kill_often(app: &mut TestApp, requests: usize) {
         app.clock.skip(DOWN);
         app.start();
     }
-    app.until("all but the lost answers", |account| account.pending < MESSAGES / 2);
-    app.clock.skip(DOWN);
-    assert_eq!(app.settle().sent, MESSAGES);
+    assert_eq!(app.settle_in_time().sent, MESSAGES);
     assert_eq!(app.campaign(campaign).account.sent, MESSAGES);
     assert_eq!(u64::from(app.vendor.taken_in_all()), MESSAGES);
 }
@@ -57,6 +55,8 @@ fn nothing_starts_within_a_second_and_a_half_of_the_last_mark(mut app: TestApp) 
     app.until_waiting(4);
     app.kill();
     app.vendor.answer();
+    // What is in doubt counts as in flight until its deadline.
+    app.lane().in_flight_max = 5;
     let before = app.vendor.calls().len();
     app.start();
     let marked_at = app.number("SELECT marked_at FROM dispatch_shard");

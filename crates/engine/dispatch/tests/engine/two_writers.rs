@@ -8,7 +8,9 @@ use naru_dispatch::message::Purpose;
 use crate::app::TestApp;
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::{batch, message, phone};
-use crate::on_both_engines;
+use crate::{on_both_engines, on_postgres};
+
+on_postgres!(frames_of_another_process_are_found);
 
 on_both_engines!(no_frame_is_missed_between_two_writers, no_frame_is_missed_between_calls_and_a_file);
 
@@ -34,6 +36,17 @@ fn no_frame_is_missed_between_two_writers(mut app: TestApp) {
         app.number("SELECT seq FROM dispatch_shard"),
     );
     assert_eq!((frames, highest), (places, places));
+    second.kill();
+}
+
+fn frames_of_another_process_are_found(mut app: TestApp) {
+    app.start();
+    let second = app.another();
+    let first = app.accept_one(&phone(1));
+    app.until_state(first, "sent");
+    // Nobody tells the lane.
+    second.accept_one(&phone(2));
+    assert_eq!(app.settle().sent, 2);
     second.kill();
 }
 

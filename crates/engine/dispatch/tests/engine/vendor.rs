@@ -71,7 +71,7 @@ type Seen = (MessageId, String, Option<String>, String);
 
 /// The vendor, and the maker of its adapter.
 pub struct Vendor {
-    clock: Arc<TestClock>,
+    pub clock: Arc<TestClock>,
     ledger: Mutex<Ledger>,
     plan: Mutex<Plan>,
     gate: watch::Sender<bool>,

@@ -139,12 +139,20 @@ impl Watch {
         }
     }
 
-    /// Checks one request before it leaves.
-    pub fn starts(&mut self, plan: &Plan, disk: &Disk, now: Now, action: &Action, life: u64, flying: usize) {
+    /// Checks one request before it leaves; answers what kind it is.
+    pub fn starts(
+        &mut self,
+        plan: &Plan,
+        disk: &Disk,
+        now: Now,
+        action: &Action,
+        life: u64,
+        flying: usize,
+    ) -> &'static str {
         let (chunk, slots, lookup) = match action {
             Action::Send { chunk, slots } => (chunk, slots, false),
             Action::Lookup { chunk, slots } => (chunk, slots, true),
-            _ => return,
+            _ => return "nothing",
         };
         assert!(!self.paused && !self.stopped, "{action:?} starts while the lane is stopped");
         assert!(now.mono >= self.quiet_until, "{action:?} starts too soon after a restart");
@@ -161,7 +169,7 @@ impl Watch {
         let late = now.mono > (given + START_WITHIN).max(saved.saturating_add(START_AFTER_SAVE));
         assert!(!late, "{action:?} starts {} us after its mark", now.mono - given);
         if lookup {
-            return;
+            return "lookup";
         }
         let over_by = now.wall + plan.options.timeout_ms as i64;
         assert!(row.deadline > over_by, "{action:?} may still be on its way at its deadline");
@@ -172,6 +180,11 @@ impl Watch {
         }
         self.in_order(disk, chunk, slots);
         self.left.extend(slots.iter().map(|slot| (chunk.frame, *slot)));
+        match (repeat, chunk.attempt) {
+            (true, _) => "repeat",
+            (false, 0) => "first attempt",
+            (false, _) => "later attempt",
+        }
     }
 
     fn within_caps(&mut self, plan: &Plan, now: Now, messages: usize) {

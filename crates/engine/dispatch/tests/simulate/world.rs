@@ -78,6 +78,8 @@ pub struct World {
     reports_left: usize,
     orders_left: usize,
     steps: (Micros, usize),
+    /// What happened how often.
+    pub seen: BTreeMap<&'static str, u64>,
 }
 
 /// As the engine's: gathers receipts and merges them once a second.
@@ -117,6 +119,7 @@ impl World {
             reports_left: 0,
             orders_left: plan.orders.len(),
             steps: (0, 0),
+            seen: BTreeMap::new(),
             plan,
         };
         for frame in 0..world.plan.frames.len() {
@@ -146,6 +149,11 @@ impl World {
             self.carry_out();
         }
         self.watch.ended(&self.plan, &self.disk, &self.vendor);
+        for state in State::ALL {
+            let account = |id: &Id| self.disk.side(id).account().of(state);
+            let ended: u64 = self.disk.order.values().map(account).sum();
+            *self.seen.entry(state.name()).or_default() += ended;
+        }
     }
 
     /// Where the run stands, for a failure.
@@ -220,6 +228,10 @@ impl World {
         }
     }
 
+    fn see(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
     // Time.
 
     fn clock(&self) -> Now {
@@ -239,6 +251,22 @@ impl World {
     // The runner.
 
     fn tell(&mut self, event: Event) {
+        self.see(match &event {
+            Event::Answered { answer: Answer::Each(_), .. } => "answered one by one",
+            Event::Answered { answer: Answer::Throttled { .. }, .. } => "throttled",
+            Event::Answered { answer: Answer::Unsent { .. }, .. } => "not sent",
+            Event::Answered { answer: Answer::Unknown { .. }, .. } => "no answer",
+            Event::Answered { answer: Answer::Refused { .. }, .. } => "refused as a whole",
+            Event::LookedUp { found: Ok(Some(_)), .. } => "found",
+            Event::LookedUp { found: Ok(None), .. } => "never arrived",
+            Event::LookedUp { found: Err(_), .. } => "not told",
+            Event::ClaimFailed { .. } => "claim failed",
+            Event::PauseCampaign { .. } => "campaign paused",
+            Event::CancelCampaign { .. } => "campaign cancelled",
+            Event::Pause(_) => "lane paused",
+            Event::Stop => "stopped",
+            _ => "other",
+        });
         let now = self.clock();
         if let Some(lane) = &mut self.lane {
             lane.apply(now, event);
@@ -313,6 +341,9 @@ impl World {
                 denied.push((*slot, Permit::Suppress("opted-out")));
             }
         }
+        if !denied.is_empty() {
+            self.see("consent says no");
+        }
         self.watch.asked(&self.disk, self.clock(), chunk, slots, &denied);
         if self.random.chance(faults.asked_late) {
             let life = self.life;
@@ -364,7 +395,8 @@ impl World {
         let now = self.clock();
         let outstanding = |r: &&Request| if r.life == self.life { !r.answered } else { !r.lookup && r.ends > self.now };
         let flying = self.vendor.requests.iter().filter(outstanding).count();
-        self.watch.starts(&self.plan, &self.disk, now, &action, self.life, flying);
+        let kind = self.watch.starts(&self.plan, &self.disk, now, &action, self.life, flying);
+        self.see(kind);
         let (chunk, slots, lookup) = match action {
             Action::Send { chunk, slots } => (chunk, slots, false),
             Action::Lookup { chunk, slots } => (chunk, slots, true),
@@ -500,6 +532,7 @@ impl World {
         }
         let (held, others): (ByFrame, ByFrame) = frames.into_iter().partition(|(frame, _)| lane.holds(frame));
         for (frame, ends) in held {
+            *self.seen.entry("reported while held").or_default() += 1;
             lane.apply(now, Event::Reported { frame, ends });
         }
         self.merge.save_needed = self.saves.0 + u64::from(lane.has_changed());
@@ -611,6 +644,7 @@ impl World {
 
     fn crash(&mut self) {
         self.crashes += 1;
+        self.see("crash");
         // What was on its way to the disk is there or it is not.
         if let Some(save) = self.saving.take().filter(|_| self.random.chance(500)) {
             self.store(&save);
@@ -640,7 +674,12 @@ impl World {
         let quiet_ms = (self.disk.marked_at + QUIET_MS - now.wall).clamp(0, QUIET_MS);
         lane.block(now.mono + quiet_ms as Micros * 1_000);
         for priority in 0..3 {
-            lane.apply(now, Event::Restored { priority, frames: self.disk.left_overs(priority) });
+            let frames = self.disk.left_overs(priority);
+            let doubts = frames.iter().any(|frame| !frame.doubts.is_empty());
+            let retries = frames.iter().any(|frame| !frame.retries.is_empty());
+            *self.seen.entry("restored doubts").or_default() += u64::from(doubts);
+            *self.seen.entry("restored retries").or_default() += u64::from(retries);
+            lane.apply(now, Event::Restored { priority, frames });
         }
         self.lane = Some(lane);
         self.watch.restarted(&self.disk, now.mono + quiet_ms as Micros * 1_000);

@@ -17,7 +17,7 @@ pub fn install(root: &Path, target: &Path) -> Result<PathBuf, String> {
     let prepared = fs::create_dir_all(&folder)
         .and_then(|()| FILES.iter().try_for_each(|file| fs::copy(source.join(file), folder.join(file)).map(drop)));
     prepared.map_err(|e| format!("could not prepare {}: {e}", folder.display()))?;
-    super::call(Command::new("npm").args(["ci", "--no-progress"]).current_dir(&folder))?;
+    crate::cargo::call(Command::new("npm").args(["ci", "--no-progress"]).current_dir(&folder))?;
     fs::write(&installed, lock).map_err(|e| format!("could not write {}: {e}", installed.display()))?;
     Ok(folder)
 }

@@ -1,0 +1,46 @@
+//! What a lane is told before anything else: what an earlier owner had under way, and which campaigns do not run.
+//!
+//! An owner may have been killed anywhere. Frames with retries or started chunks come first, whatever became of their
+//! campaign, so that their customers are held and their requests count from the start; and a cancel that was cut off is
+//! finished.
+
+use naru_core::failure::Failure;
+use naru_store::error::StoreError;
+
+use crate::campaign::{self, CampaignState};
+use crate::lane::{Event, Lane, Now};
+use crate::message::Purpose;
+use crate::rows;
+use crate::runner::{self, Parts};
+
+/// Tells `lane`, which was just made, what the store knows of it.
+pub async fn restore(parts: &Parts, lane: &mut Lane) -> Result<(), Failure> {
+    let now = Now { mono: parts.clock.monotonic_us(), wall: parts.clock.now_ms() };
+    under_way(parts, lane, now).await?;
+    for (campaign, state) in campaign::kept_back(&parts.store, &parts.name).await? {
+        if state == CampaignState::Paused {
+            lane.apply(now, Event::PauseCampaign { campaign, paused: true });
+            continue;
+        }
+        lane.apply(now, Event::CancelCampaign { campaign });
+        runner::cancel_rest(parts, campaign, lane.frames_in_memory()).await?;
+    }
+    Ok(())
+}
+
+async fn under_way(parts: &Parts, lane: &mut Lane, now: Now) -> Result<(), Failure> {
+    let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
+    let mut found = Purpose::ALL.map(|_| Vec::new());
+    for (id, priority) in rows::left_overs(&mut conn, &parts.name).await? {
+        let Some((stored, ..)) = rows::frame(&mut conn, id).await? else { continue };
+        let Some((mut loaded, _)) = runner::load(parts, &stored).await? else { continue };
+        (loaded.retries, loaded.doubts) = rows::left_of(&mut conn, id).await?;
+        if let Some(frames) = found.get_mut(priority) {
+            frames.push(loaded);
+        }
+    }
+    for (priority, frames) in found.into_iter().enumerate() {
+        lane.apply(now, Event::Restored { priority, frames });
+    }
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! Rules that a run of many things at once cannot show well, one at a time.
+
+use std::time::Duration;
+
+use naru_core::clock::{Micros, Millis};
+use naru_core::id::Id;
+use naru_dispatch::lane::pace::Pace;
+use naru_dispatch::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Options, Save};
+use naru_dispatch::provider::{Answer, Level, Verdict};
+use naru_dispatch::side::{Side, State};
+
+use crate::plan::{MIDNIGHT, SECOND};
+
+const INFO: usize = 1;
+
+/// A lane whose store and consent answer at once and whose provider answers when the test says so.
+struct Stand {
+    lane: Lane,
+    now: Now,
+    frames: Vec<(usize, Loaded)>,
+    saves: Vec<Save>,
+    /// What started, when, of which chunk.
+    started: Vec<(Micros, ChunkKey, Vec<u16>)>,
+    asked: Vec<(ChunkKey, Vec<u16>)>,
+}
+
+fn options() -> Options {
+    Options {
+        batch_max: 1,
+        pace: Pace::new(None, None),
+        in_flight_max: 1_000,
+        per_day_max: None,
+        tries_max: 3,
+        retry_base_ms: 1_000,
+        retry_max_ms: 60_000,
+        timeout_ms: 5_000,
+        level: Level::Lookup,
+    }
+}
+
+impl Stand {
+    fn new(options: Options, wall: Millis) -> Stand {
+        let lane = Lane::new(options, 0, 0);
+        let now = Now { mono: 3_600 * SECOND, wall };
+        Stand { lane, now, frames: Vec::new(), saves: Vec::new(), started: Vec::new(), asked: Vec::new() }
+    }
+
+    /// A frame of `count` messages to as many customers.
+    fn accept(&mut self, priority: usize, count: usize) -> Id {
+        let seq = self.frames.len() as i64 + 1;
+        let id = Id([seq as u8; 16]);
+        let keys = (0..count as u64).map(|slot| slot + seq as u64 * 10_000).collect();
+        let side = Side::new(count);
+        let (retries, doubts) = (Vec::new(), Vec::new());
+        let frame = Loaded { id, seq, campaign: None, keys, expires: Vec::new(), side, retries, doubts };
+        self.frames.push((priority, frame));
+        self.step(Event::Work);
+        id
+    }
+
+    fn step(&mut self, event: Event) {
+        self.lane.apply(self.now, event);
+        loop {
+            let actions = self.lane.pump(self.now);
+            if actions.is_empty() {
+                return;
+            }
+            actions.into_iter().for_each(|action| self.act(action));
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Claim { priority, after, .. } => {
+                let mine = self.frames.iter().filter(|(of, frame)| *of == priority && frame.seq > after);
+                let frames = mine.map(|(_, frame)| frame.clone()).collect();
+                self.lane.apply(self.now, Event::Claimed { priority, frames, more: false });
+            }
+            Action::Ask { chunk, .. } => self.lane.apply(self.now, Event::Asked { chunk, denied: Vec::new() }),
+            Action::Save(save) => {
+                self.saves.push(save);
+                self.lane.apply(self.now, Event::Saved);
+            }
+            Action::Send { chunk, slots } => self.started.push((self.now.mono, chunk, slots)),
+            Action::Lookup { chunk, slots } => self.asked.push((chunk, slots)),
+            Action::Done { .. } => {}
+        }
+    }
+
+    /// Wakes the lane exactly when it asks for it, for so long; once a second at least.
+    fn run_for(&mut self, time: Micros) {
+        let end = self.now.mono + time;
+        while self.now.mono < end {
+            let wake = self.lane.wake_at(self.now).unwrap_or(end).min(self.now.mono + SECOND).min(end);
+            let (before, after) = (self.now.mono / 1_000, wake / 1_000);
+            self.now = Now { mono: wake, wall: self.now.wall + (after - before) as Millis };
+            self.step(Event::Tick);
+        }
+    }
+
+    fn answer(&mut self, index: usize, answer: Answer) {
+        let (_, chunk, slots) = self.started[index].clone();
+        self.step(Event::Answered { chunk, slots, answer, roll: 7 });
+    }
+
+    fn started_since(&self, from: Micros) -> Vec<(Micros, Id)> {
+        self.started.iter().filter(|(at, ..)| *at >= from).map(|(at, chunk, _)| (*at, chunk.frame)).collect()
+    }
+}
+
+#[test]
+fn starts_are_evenly_spaced_and_use_the_cap() {
+    for cap in [1, 7, 50, 300] {
+        let mut stand =
+            Stand::new(Options { pace: Pace::new(Some(cap), None), in_flight_max: 20_000, ..options() }, MIDNIGHT);
+        for _ in 0..20 {
+            stand.accept(INFO, 1_000);
+        }
+        stand.run_for(60 * SECOND);
+        let gaps: Vec<Micros> = stand.started.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        let even = 1_005_000u64.div_ceil(u64::from(cap));
+        assert!(gaps.iter().all(|gap| *gap == even), "{cap} a second: {:?}", gaps.iter().find(|gap| **gap != even));
+        assert!(stand.started.len() * 100 >= cap as usize * 60 * 99, "{} at {cap} a second", stand.started.len());
+    }
+}
+
+#[test]
+fn batches_use_the_cap_of_messages() {
+    let pace = Pace::new(None, Some(100));
+    let mut stand = Stand::new(Options { pace, batch_max: 1_000, in_flight_max: 20_000, ..options() }, MIDNIGHT);
+    for _ in 0..10 {
+        stand.accept(INFO, 1_000);
+    }
+    stand.run_for(60 * SECOND);
+    let messages: usize = stand.started.iter().map(|(_, _, slots)| slots.len()).sum();
+    assert!(stand.started.iter().all(|(_, _, slots)| slots.len() <= 50), "a request spans at most half a second");
+    assert!((5_940..=6_000).contains(&messages), "{messages}");
+}
+
+#[test]
+fn a_days_cap_is_counted_in_seoul_and_opens_again_at_midnight() {
+    let options = Options { per_day_max: Some(30), pace: Pace::new(Some(50), None), ..options() };
+    let mut stand = Stand::new(options, MIDNIGHT - 10_000);
+    stand.accept(INFO, 70);
+    let midnight = stand.now.mono + 10 * SECOND;
+    stand.run_for(86_400 * SECOND);
+    assert_eq!(stand.started.iter().filter(|(at, ..)| *at < midnight).count(), 30);
+    assert_eq!(stand.started_since(midnight).len(), 30);
+    assert!(stand.started_since(midnight)[0].0 < midnight + SECOND);
+    assert!(stand.lane.status().day_spent);
+    stand.run_for(11 * SECOND);
+    assert_eq!(stand.started.len(), 70);
+}
+
+#[test]
+fn what_was_marked_before_midnight_counts_in_the_day_in_which_it_starts() {
+    let options = Options { per_day_max: Some(10), pace: Pace::new(Some(50), None), ..options() };
+    let mut stand = Stand::new(options, MIDNIGHT - 100);
+    stand.accept(INFO, 40);
+    let midnight = stand.now.mono + SECOND / 10;
+    stand.run_for(2 * SECOND);
+    let before = stand.started.iter().filter(|(at, ..)| *at < midnight).count();
+    assert_eq!((before, stand.started_since(midnight).len()), (5, 10));
+}
+
+#[test]
+fn an_auth_message_passes_queued_advertisements() {
+    let mut stand = Stand::new(Options { pace: Pace::new(Some(10), None), ..options() }, MIDNIGHT);
+    stand.accept(2, 500);
+    stand.run_for(5 * SECOND);
+    let before = stand.now.mono;
+    let auth = stand.accept(0, 1);
+    stand.run_for(SECOND / 2);
+    let since = stand.started_since(before);
+    let place = since.iter().position(|(_, frame)| *frame == auth);
+    assert!(place.is_some_and(|place| place <= 3), "of {} starts it is {place:?}", since.len());
+}
+
+#[test]
+fn doubts_of_one_chunk_are_looked_into_together_and_count_once() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.accept(INFO, 64);
+    stand.run_for(SECOND);
+    let sent = stand.started.len();
+    assert_eq!(sent, 64);
+    (0..sent).for_each(|index| stand.answer(index, Answer::Unknown { code: "reset".to_owned() }));
+    stand.run_for(30 * SECOND);
+    // More looks into one chunk than there may be, were each of its requests counted.
+    for _ in 0..3 {
+        let asked = std::mem::take(&mut stand.asked);
+        assert!(!asked.is_empty(), "nobody asks any more");
+        for (chunk, slots) in asked {
+            stand.step(Event::LookedUp { chunk, slots, found: Err("busy".to_owned()), roll: 500 });
+        }
+        stand.run_for(60 * SECOND);
+    }
+    for (chunk, slots) in std::mem::take(&mut stand.asked) {
+        stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+    }
+    let last = stand.saves.iter().rev().find_map(|save| save.sides.first()).unwrap();
+    assert_eq!(Side::read(&last.row).unwrap().account().of(State::Sent), 64);
+    assert_eq!((stand.lane.status().frames, stand.lane.status().busy), (0, 0));
+}
+
+#[test]
+fn lookups_keep_the_caps_too() {
+    let pace = Pace::new(Some(20), None);
+    let mut stand = Stand::new(Options { pace, in_flight_max: 5, ..options() }, MIDNIGHT);
+    stand.accept(INFO, 50);
+    for index in 0..50 {
+        stand.run_for(SECOND / 20);
+        stand.answer(index, Answer::Unknown { code: "reset".to_owned() });
+    }
+    stand.run_for(10 * SECOND);
+    assert_eq!(stand.asked.len(), 5, "no more are asked about than may be in flight");
+}
+
+#[test]
+fn requests_that_are_throttled_together_are_one_throttle() {
+    let mut stand = Stand::new(Options { in_flight_max: 50, ..options() }, MIDNIGHT);
+    stand.accept(INFO, 50);
+    stand.run_for(SECOND);
+    (0..50).for_each(|index| stand.answer(index, Answer::Throttled { after: None }));
+    // The first throttle rests for at most twice the base.
+    assert!(stand.lane.status().blocked_until <= stand.now.mono + 2 * SECOND);
+}
+
+#[test]
+fn a_throttled_repeat_says_nothing_about_the_first_request() {
+    let level = Level::Key { life: Duration::from_secs(3_600) };
+    let mut stand = Stand::new(Options { level, ..options() }, MIDNIGHT);
+    stand.accept(INFO, 1);
+    stand.run_for(SECOND);
+    stand.answer(0, Answer::Unknown { code: "timed-out".to_owned() });
+    stand.run_for(10 * SECOND);
+    for index in 1..5 {
+        let last = stand.started.last().cloned().unwrap();
+        assert_eq!(
+            (stand.started.len(), last.1),
+            (index + 1, stand.started[0].1),
+            "the same request under the same key"
+        );
+        let answer =
+            if index % 2 == 0 { Answer::Unsent { code: "dns".to_owned() } } else { Answer::Throttled { after: None } };
+        stand.answer(index, answer);
+        stand.run_for(120 * SECOND);
+    }
+}
+
+#[test]
+fn a_message_that_will_be_too_old_when_it_is_due_ends_now() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.accept(INFO, 2);
+    stand.frames[0].1.expires = vec![MIDNIGHT + 60_000, Millis::MAX];
+    let mut stand = Stand { lane: Lane::new(options(), 0, 0), started: Vec::new(), saves: Vec::new(), ..stand };
+    stand.step(Event::Work);
+    stand.run_for(SECOND);
+    for index in 0..2 {
+        let again = Verdict::Retry { code: "busy".to_owned(), after: Some(Duration::from_secs(3_600)) };
+        stand.answer(index, Answer::Each(vec![again]));
+    }
+    let last = stand.saves.iter().rev().find_map(|save| save.sides.first()).unwrap();
+    let side = Side::read(&last.row).unwrap();
+    assert_eq!((side.state(0), side.code(0), side.state(1)), (State::Expired, Some("expired"), State::Pending));
+}
+
+#[test]
+fn a_stopped_lane_leaves_nothing_in_doubt_and_wants_nothing() {
+    let mut stand = Stand::new(Options { in_flight_max: 4, ..options() }, MIDNIGHT);
+    stand.accept(INFO, 64);
+    stand.run_for(SECOND / 10);
+    stand.step(Event::Stop);
+    (0..stand.started.len()).for_each(|index| stand.answer(index, Answer::Unknown { code: "reset".to_owned() }));
+    stand.run_for(60 * SECOND);
+    assert!(stand.lane.is_quiet());
+    assert!(stand.asked.is_empty(), "it asks about nothing");
+    assert!(stand.lane.wake_at(stand.now).is_none_or(|at| at > stand.now.mono));
+}
