@@ -86,7 +86,8 @@ impl Store {
 
     /// Closes every connection; on SQLite the log is folded into the file first.
     pub async fn close(&self) {
-        self.0.writer.close().await;
+        // The last to leave folds the log into the file, and readers may not write.
         self.0.reader.close().await;
+        self.0.writer.close().await;
     }
 }
