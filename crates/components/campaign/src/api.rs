@@ -45,7 +45,8 @@ pub fn routes() -> Router<Ctx> {
 async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<Response, Failed> {
     let actor = visit.must(Role::Send)?;
     let key = key(request.headers(), &actor.name)?;
-    let stream = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-ndjson"));
+    let stream =
+        request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-ndjson"));
     if stream {
         return Ok(take_stream(ctx, key, request.into_body()));
     }
@@ -87,7 +88,8 @@ fn take_stream(ctx: Ctx, key: Option<[u8; 16]>, body: Body) -> Response {
             let _ = lines.answers.send(Ok(format!("{line}\n").into())).await;
         }
     });
-    let answers = futures_util::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|r| (r, receiver)) });
+    let answers =
+        futures_util::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|r| (r, receiver)) });
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answers)).into_response()
 }
 

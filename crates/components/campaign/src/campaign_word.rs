@@ -100,9 +100,8 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
         (say("field-refused"), campaign.refused.to_string()),
     ];
     fields.extend(account_fields(&ctx, call.lang, account));
-    let mut answer = Answer::data(data(&campaign))?
-        .progress(campaign.name.clone(), account.done(), account.accepted)
-        .fields(fields);
+    let mut answer =
+        Answer::data(data(&campaign))?.progress(campaign.name.clone(), account.done(), account.accepted).fields(fields);
     if call.args.watch && !is_done(&campaign) {
         let args = json!({ "campaign": campaign.id.to_string() });
         answer.follow = Some(Follow { word: "campaign show".to_owned(), args });

@@ -165,7 +165,8 @@ impl Rejects {
 
     fn write(&mut self, refusal: &Refusal, row: &Row) -> Result<(), Failure> {
         if self.out.is_none() {
-            let made = self.path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| File::create(&self.path));
+            let made =
+                self.path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| File::create(&self.path));
             let file = made.map_err(|error| Failure::unavailable("rejected-unwritable").cause(&error))?;
             self.out = Some(Rejected::new(BufWriter::new(file), &self.columns, self.texts.clone(), self.lang)?);
         }

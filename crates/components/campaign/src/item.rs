@@ -161,7 +161,8 @@ impl Judge<'_> {
     }
 
     fn expiry(&self, text: &str) -> Result<Millis, Failure> {
-        let at = crate::file::moment::parse_moment(text).ok_or_else(|| Failure::refused("expires-bad").arg("value", text))?;
+        let at = crate::file::moment::parse_moment(text)
+            .ok_or_else(|| Failure::refused("expires-bad").arg("value", text))?;
         if at <= self.now {
             return Err(Failure::refused("expires-past").arg("at", naru_core::clock::seoul(at)));
         }

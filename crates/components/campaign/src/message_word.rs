@@ -42,8 +42,11 @@ fn twenty() -> usize {
 
 /// Shows one.
 pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
-    let id: MessageId =
-        call.args.message.parse().map_err(|_| Failure::not_found("message-unknown").arg("message", &call.args.message))?;
+    let id: MessageId = call
+        .args
+        .message
+        .parse()
+        .map_err(|_| Failure::not_found("message-unknown").arg("message", &call.args.message))?;
     let view = look(ctx.store(), id).await?;
     Answer::data(&view).map(|answer| answer.fields(fields(&ctx, call.lang, &view)))
 }

@@ -75,10 +75,19 @@ fn row(reader: &Reader, campaign: &Campaign) -> Markup {
     } }
 }
 
-async fn show(State(ctx): State<Ctx>, visit: Visit, SignedIn(actor): SignedIn, Path(id): Path<String>) -> Result<Markup, Failed> {
+async fn show(
+    State(ctx): State<Ctx>,
+    visit: Visit,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<String>,
+) -> Result<Markup, Failed> {
     let reader = &visit.reader;
     let campaign = find(&ctx, &id).await?;
-    let steer = if actor.role >= Role::Operate { buttons(reader, &campaign) } else { html! {} };
+    let steer = if actor.role >= Role::Operate {
+        buttons(reader, &campaign)
+    } else {
+        html! {}
+    };
     let about = fields(&[
         (reader.say("field-template", &[]), html! { (campaign.template) " v" (campaign.version) }),
         (reader.say("field-purpose", &[]), html! { (reader.say(&format!("purpose-{}", campaign.purpose), &[])) }),

@@ -102,7 +102,8 @@ pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
         source.template = dispatch.templates().version(&template.text.id, import.version).await?;
     }
     let (ctx2, progress) = (ctx.clone(), call.progress.clone());
-    let fed = on_thread(move || intake::run(&ctx2, &source, Some(import), &progress).map(|outcome| (outcome, source))).await;
+    let fed =
+        on_thread(move || intake::run(&ctx2, &source, Some(import), &progress).map(|outcome| (outcome, source))).await;
     let done = match ending {
         Some(ending) => ending.wait().await,
         None => Err(Failure::bug("an import without an end")),
@@ -117,11 +118,7 @@ const NAME_CHARS_MAX: usize = 100;
 
 /// The template as frames name it.
 pub fn template_ref(template: &Template) -> TemplateRef {
-    TemplateRef {
-        id: template.text.id.clone(),
-        version: template.version,
-        variables: template.variables.len() as u8,
-    }
+    TemplateRef { id: template.text.id.clone(), version: template.version, variables: template.variables.len() as u8 }
 }
 
 fn answer(
@@ -140,7 +137,12 @@ fn answer(
         "template": source.template.text.id, "version": source.template.version,
         "running": dispatch.is_running(),
     });
-    let args = [("name", name), ("accepted", accepted.as_str()), ("refused", refused.as_str()), ("campaign", campaign.as_str())];
+    let args = [
+        ("name", name),
+        ("accepted", accepted.as_str()),
+        ("refused", refused.as_str()),
+        ("campaign", campaign.as_str()),
+    ];
     let mut answer = Answer::data(data)?.line(ctx.say(call.lang, "send-accepted", &args));
     answer = with_refusals(ctx, call.lang, answer, outcome, source);
     answer = answer.line(ctx.say(call.lang, "send-campaign", &args));
@@ -158,9 +160,11 @@ fn finished_answer(ctx: &Ctx, call: &Call<SendArgs>, name: &str, done: Done) -> 
         "campaign": campaign, "name": name, "accepted": done.accepted, "refused": done.refused, "repeated": true,
     });
     let args = [("name", name), ("accepted", accepted.as_str()), ("campaign", campaign.as_str())];
-    let mut answer = Answer::data(data)?
-        .warn(ctx.say(call.lang, "send-repeated", &args))
-        .line(ctx.say(call.lang, "send-repeated.hint", &args));
+    let mut answer = Answer::data(data)?.warn(ctx.say(call.lang, "send-repeated", &args)).line(ctx.say(
+        call.lang,
+        "send-repeated.hint",
+        &args,
+    ));
     answer.refused = true;
     Ok(answer)
 }
@@ -190,9 +194,10 @@ fn dry_answer(ctx: &Ctx, lang: Lang, outcome: &Outcome, source: &Source) -> Resu
 
 fn with_refusals(ctx: &Ctx, lang: Lang, mut answer: Answer, outcome: &Outcome, source: &Source) -> Answer {
     let Some(texts) = ctx.texts().filter(|_| outcome.refused > 0) else { return answer };
-    let rows = outcome.refusals.iter().map(|refusal| {
-        vec![refusal.line.to_string(), refusal.code.to_owned(), texts.detail(lang, &refusal.failure())]
-    });
+    let rows = outcome
+        .refusals
+        .iter()
+        .map(|refusal| vec![refusal.line.to_string(), refusal.code.to_owned(), texts.detail(lang, &refusal.failure())]);
     let columns = ["line", "code", "detail"].map(|name| ctx.say(lang, &format!("refused-{name}"), &[]));
     answer = answer.table(columns.to_vec(), rows.collect());
     let file = source.rejected.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -228,6 +233,8 @@ fn file_name(path: &str) -> String {
 }
 
 /// Reading a file blocks: it has a thread of its own.
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(Failure::bug)?
 }

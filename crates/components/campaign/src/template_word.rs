@@ -114,7 +114,8 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
 }
 
 fn read_folder(dir: &Path) -> Result<Vec<TemplateText>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::refused("template-folder").arg("path", dir.display()).cause(&error);
+    let unreadable =
+        |error: std::io::Error| Failure::refused("template-folder").arg("path", dir.display()).cause(&error);
     let mut files = Vec::new();
     if dir.is_file() {
         files.push(dir.to_owned());

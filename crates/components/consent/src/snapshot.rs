@@ -23,7 +23,7 @@ use crate::table::{Fingerprint, Keys, Table};
 
 /// Until the rows are read a message waits this long before it is asked for again.
 const UNREAD_RETRY_MS: Millis = 200;
-/// Entries that are written under one lock, so that a chunk that asks meanwhile waits well under a millisecond.
+/// Entries that are written under one lock, so that a chunk that asks meanwhile does not wait for a whole page.
 const LOCKED_ENTRIES_MAX: usize = 1_000;
 
 /// The engine's view of who may be sent what.
@@ -70,7 +70,7 @@ impl Snapshot {
             lifecycle: ctx.lifecycle().clone(),
             nights,
             keys: Keys::random(),
-            known: RwLock::new(Known { table: Table::new(), blocks: false, consents: false }),
+            known: RwLock::new(Known { table: Table::default(), blocks: false, consents: false }),
             addresses: ctx.metrics().gauge("naru_consent_addresses", help, &[]),
             seen: Mutex::new(Seen { blocks: 0, consents: Read::Scanned { to: String::new(), since: None } }),
         }

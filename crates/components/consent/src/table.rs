@@ -1,26 +1,29 @@
 //! What holds for millions of addresses, in 16 bytes each and without their texts.
 //!
 //! An address is known by a fingerprint of two keyed hashes. The first, its *place* (64 bits), finds it; the second,
-//! its *check*, confirms it. Collisions fall to the safe side because the two kinds of flags are read differently: a
-//! block counts for every address of the same place, a consent only where the check agrees as well. So two addresses
-//! that share a place share their blocks (one may be suppressed with the other, about once in 2^64 / entries), and to
-//! be sent an advertisement on a stranger's consent takes agreement in all 118 bits: with six million entries that is
-//! one in 2^95 for each address asked. The keys are made at random for every table, so nobody can prepare a collision.
+//! its *check* (40 bits), confirms it. Collisions fall to the safe side because the two kinds of flags are read
+//! differently: a block counts for every address of the same place, a consent only where the check agrees as well. So
+//! two addresses that share a place share their blocks (with six million blocked, one address in 2^41 is suppressed by
+//! mistake), and to be sent an advertisement on a stranger's consent takes agreement in all 104 bits: with six million
+//! consents that is one address in 2^81. The keys are made at random for every table, so nobody can prepare a collision.
 //!
-//! An entry is one `u128`: the fingerprint without the bits that its bucket says, then the flags. Buckets are sorted
-//! and small, so an insertion moves a few kilobytes at most and there is never a second copy of the whole.
+//! An entry is one `u128`: place, check, flags. They lie sorted in one vector, which grows in place and leaves no holes;
+//! a bucket each would cost half as much again in what an allocator cannot use. New entries wait in a small tree until
+//! there are enough of them to be worth moving the others up.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::mem;
 
 use crate::flags::{FLAG_BITS, Flags};
 
-/// 16,384 buckets: 384 KiB when empty, 366 entries each at six million.
-const BUCKET_BITS: u32 = 14;
-/// The bits of an entry below its place: what is left of the check, then the flags.
-const BELOW_PLACE: u32 = 64 + BUCKET_BITS;
 const FLAGS: u128 = (1 << FLAG_BITS) - 1;
-/// A full bucket grows by an eighth: doubling would leave a quarter of all memory unused.
-const GROWTH_DIVISOR: usize = 8;
+/// Of the 64 bits below the place the flags leave 40 to the check.
+const PLACE_SHIFT: u32 = 64;
+/// New entries wait until they are a 64th of the settled ones, or this many: moving six million entries up takes some
+/// ten milliseconds, in which a chunk that asks has to wait.
+const WAITING_DIVISOR: usize = 64;
+const WAITING_MIN: usize = 16_384;
 
 /// The keys that fingerprints are made with.
 pub struct Keys {
@@ -41,75 +44,69 @@ impl Keys {
 }
 
 /// Stands for an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Finds it.
     pub place: u64,
-    /// Confirms it.
+    /// Confirms it; its lowest bits are not kept.
     pub check: u64,
 }
 
 impl Fingerprint {
-    fn bucket(self) -> usize {
-        (self.place >> (64 - BUCKET_BITS)) as usize
-    }
-
-    /// The lowest entry of its place.
-    fn lowest(self) -> u128 {
-        u128::from(self.place << BUCKET_BITS) << 64
-    }
-
     /// Its entry without flags.
-    fn entry(self) -> u128 {
-        (self.lowest() | u128::from(self.check) << BUCKET_BITS) & !FLAGS
+    fn key(self) -> u128 {
+        (u128::from(self.place) << PLACE_SHIFT | u128::from(self.check)) & !FLAGS
     }
 }
 
 /// Flags by fingerprint.
+#[derive(Default)]
 pub struct Table {
-    buckets: Vec<Vec<u128>>,
+    /// Sorted. An entry without flags is as good as none and goes when the next are settled.
+    settled: Vec<u128>,
+    /// Those that are not among the settled, by key.
+    waiting: BTreeMap<u128, Flags>,
+    /// Entries with flags.
     entries: usize,
 }
 
 impl Table {
-    /// Nothing is known of anybody.
-    pub fn new() -> Table {
-        Table { buckets: vec![Vec::new(); 1 << BUCKET_BITS], entries: 0 }
-    }
-
     /// What holds for an address: its own flags, and the blocks of every address of its place.
     pub fn find(&self, address: Fingerprint) -> Flags {
-        let bucket = &self.buckets[address.bucket()];
-        let (lowest, own) = (address.lowest(), address.entry());
-        let from = bucket.partition_point(|entry| *entry < lowest);
-        let same_place = bucket[from..].iter().take_while(|entry| **entry >> BELOW_PLACE == lowest >> BELOW_PLACE);
-        same_place.fold(Flags::default(), |flags, entry| {
-            let found = Flags((entry & FLAGS) as u32);
-            flags.or(if entry & !FLAGS == own { found } else { found.and(Flags::BLOCKS) })
+        let (own, lowest) = (address.key(), u128::from(address.place) << PLACE_SHIFT);
+        let settled = self.settled[self.first_from(lowest)..].iter().map(|entry| (entry & !FLAGS, flags_of(*entry)));
+        let waiting = self.waiting.range(lowest..).map(|(key, flags)| (*key, *flags));
+        let of_place = |(key, _): &(u128, Flags)| key >> PLACE_SHIFT == u128::from(address.place);
+        let all = settled.take_while(of_place).chain(waiting.take_while(of_place));
+        all.fold(Flags::default(), |found, (key, flags)| {
+            found.or(if key == own { flags } else { flags.and(Flags::BLOCKS) })
         })
     }
 
     /// Makes those of an address's own flags that `mask` names be as in `flags`.
     pub fn set(&mut self, address: Fingerprint, mask: Flags, flags: Flags) {
-        let bucket = &mut self.buckets[address.bucket()];
-        let own = address.entry();
-        let at = bucket.partition_point(|entry| entry & !FLAGS < own);
-        let known = bucket.get(at).filter(|entry| **entry & !FLAGS == own).map(|entry| Flags((entry & FLAGS) as u32));
-        let after = known.unwrap_or_default().without(mask).or(flags.and(mask));
-        match known {
-            Some(_) if after == Flags::default() => {
-                bucket.remove(at);
-                self.entries -= 1;
+        let own = address.key();
+        let change = |known: Flags| known.without(mask).or(flags.and(mask));
+        let at = self.first_from(own);
+        let (before, after) = match self.settled.get_mut(at).filter(|entry| **entry & !FLAGS == own) {
+            Some(entry) => {
+                let before = flags_of(*entry);
+                *entry = own | u128::from(change(before).0);
+                (before, change(before))
             }
-            Some(_) => bucket[at] = own | u128::from(after.0),
-            None if after == Flags::default() => {}
             None => {
-                if bucket.len() == bucket.capacity() {
-                    bucket.reserve_exact(bucket.len() / GROWTH_DIVISOR + 1);
-                }
-                bucket.insert(at, own | u128::from(after.0));
-                self.entries += 1;
+                let before = self.waiting.get(&own).copied().unwrap_or_default();
+                match change(before) {
+                    Flags(0) => self.waiting.remove(&own),
+                    after => self.waiting.insert(own, after),
+                };
+                (before, change(before))
             }
+        };
+        self.entries += usize::from(after != Flags(0));
+        self.entries -= usize::from(before != Flags(0));
+        if self.waiting.len() >= WAITING_MIN.max(self.settled.len() / WAITING_DIVISOR) {
+            self.settle();
         }
     }
 
@@ -117,6 +114,51 @@ impl Table {
     pub fn entries(&self) -> usize {
         self.entries
     }
+
+    /// Moves what waits among the settled, from the back, so that each entry moves once and no second copy is made.
+    fn settle(&mut self) {
+        self.settled.retain(|entry| entry & FLAGS != 0);
+        let mut unmoved = self.settled.len();
+        let mut free = unmoved + self.waiting.len();
+        self.settled.reserve_exact(self.waiting.len());
+        self.settled.resize(free, 0);
+        for (key, flags) in mem::take(&mut self.waiting).into_iter().rev() {
+            while unmoved > 0 && self.settled[unmoved - 1] > key {
+                free -= 1;
+                unmoved -= 1;
+                self.settled[free] = self.settled[unmoved];
+            }
+            free -= 1;
+            self.settled[free] = key | u128::from(flags.0);
+        }
+    }
+
+    /// The first settled entry that is not below `key`. Keys are spread evenly, so where one lies can be computed to
+    /// within the square root of what is left; three steps come within a dozen entries among millions.
+    fn first_from(&self, key: u128) -> usize {
+        let entries = &self.settled;
+        let expected_between = |one: u128, other: u128| {
+            (((one.abs_diff(other) >> PLACE_SHIFT) * entries.len() as u128) >> PLACE_SHIFT) as usize
+        };
+        let mut at = expected_between(key, 0);
+        for _ in 0..3 {
+            let Some(found) = entries.get(at) else { break };
+            let distance = expected_between(key, *found);
+            at = if *found < key { at + distance } else { at.saturating_sub(distance) };
+        }
+        at = at.min(entries.len());
+        while at > 0 && entries[at - 1] >= key {
+            at -= 1;
+        }
+        while at < entries.len() && entries[at] < key {
+            at += 1;
+        }
+        at
+    }
+}
+
+fn flags_of(entry: u128) -> Flags {
+    Flags((entry & FLAGS) as u32)
 }
 
 #[cfg(test)]
@@ -144,15 +186,21 @@ mod tests {
         prop_oneof![consent, block]
     }
 
-    fn histories() -> impl Strategy<Value = Vec<(u8, (Flags, Flags))>> {
-        prop::collection::vec((0u8..40, facts()), 0..300)
+    /// What was told of whom, and whether it was settled then.
+    type History = Vec<(u8, (Flags, Flags), bool)>;
+
+    fn histories() -> impl Strategy<Value = History> {
+        prop::collection::vec((0u8..40, facts(), prop::bool::weighted(0.1)), 0..300)
     }
 
     /// A table and a plain map that were told the same.
-    fn told(history: &[(u8, (Flags, Flags))], of: impl Fn(u8) -> Fingerprint) -> (Table, HashMap<u8, Flags>) {
-        let (mut table, mut plain) = (Table::new(), HashMap::<u8, Flags>::new());
-        for (address, (mask, flags)) in history {
+    fn told(history: &History, of: impl Fn(u8) -> Fingerprint) -> (Table, HashMap<u8, Flags>) {
+        let (mut table, mut plain) = (Table::default(), HashMap::<u8, Flags>::new());
+        for (address, (mask, flags), settles) in history {
             table.set(of(*address), *mask, *flags);
+            if *settles {
+                table.settle();
+            }
             let known = plain.entry(*address).or_default();
             *known = known.without(*mask).or(*flags);
         }
@@ -206,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_stranger_of_the_same_place_has_no_consent() {
-        let mut table = Table::new();
+        let mut table = Table::default();
         let known = Fingerprint { place: 7, check: 1 << 63 };
         let stranger = Fingerprint { place: 7, check: 1 << 62 };
         let consent = Flags::consent(Channel::Sms, true);
@@ -224,12 +272,40 @@ mod tests {
 
     #[test]
     fn places_keep_apart_to_their_last_bit() {
-        let mut table = Table::new();
         let block = Flags::block(None, true);
-        for bit in 0..64 {
-            let (one, other) = (Fingerprint { place: 0, check: 5 }, Fingerprint { place: 1 << bit, check: 5 });
+        for (bit, place) in (0..64).flat_map(|bit| [0, u64::MAX].map(|place| (bit, place))) {
+            let mut table = Table::default();
+            let one = Fingerprint { place, check: 5 << 32 };
+            let other = Fingerprint { place: place ^ 1 << bit, check: 5 << 32 };
             table.set(one, block, block);
-            assert_eq!((table.find(one), table.find(other)), (block, Flags::default()), "bit {bit}");
+            for _ in 0..2 {
+                assert_eq!((table.find(one), table.find(other)), (block, Flags::default()), "{place} {bit}");
+                table.settle();
+            }
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_addresses_are_found_and_forgotten() {
+        let (keys, mut table) = (Keys::random(), Table::default());
+        let flags = |n: u32| Flags::consent(Channel::ALL[n as usize % 5], n.is_multiple_of(3));
+        let of = |n: u32| keys.fingerprint(&format!("010{n:08}"));
+        let all = Flags((1 << FLAG_BITS) - 1);
+        for n in 0..100_000 {
+            table.set(of(n), all, flags(n));
+        }
+        assert_eq!(table.entries(), 100_000);
+        for n in 0..100_000 {
+            assert_eq!((table.find(of(n)), table.find(of(n + 100_000))), (flags(n), Flags::default()), "{n}");
+        }
+        for n in (0..100_000).filter(|n| n % 2 == 1) {
+            table.set(of(n), all, Flags::default());
+        }
+        table.settle();
+        assert_eq!((table.entries(), table.settled.len()), (50_000, 50_000));
+        for n in 0..100_000 {
+            let expect = if n % 2 == 0 { flags(n) } else { Flags::default() };
+            assert_eq!(table.find(of(n)), expect, "{n}");
         }
     }
 }

@@ -13,8 +13,8 @@ use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::Address;
-use naru_store::{Engine, Store};
 use naru_store::error::StoreError;
+use naru_store::{Engine, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::consent::{Consent, Permit};

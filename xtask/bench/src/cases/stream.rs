@@ -45,11 +45,12 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         ratio: Some(figure / ceiling),
         reached: Some(figure >= REACH_PER_SECOND && inversions == 0),
         conditions: format!(
-            "{} rows, one lane, {IN_FLIGHT} requests in flight, {} sends answered busy and made again (5 %, \
+            "{} rows in {} requests, one lane, {IN_FLIGHT} requests in flight, {} sends answered busy and made again (5 %, \
              `retry_base_ms` {RETRY_BASE_MS}), median of {runs}; {inversions} inversions among the {} messages of customers with \
              several; processors: serve {:.1} s, sandbox {:.1} s; serve {} resident at most. Ceiling: the same \
              messages, rendered beforehand, posted in the same batches by a reqwest loop that keeps nothing",
             grouped(rows as f64),
+            grouped(last.requests as f64),
             grouped(last.busy as f64),
             grouped(order.len() as f64),
             last.serve_cpu_s,
@@ -67,6 +68,7 @@ struct Run {
     per_second: f64,
     inversions: u64,
     busy: u64,
+    requests: u64,
     serve_cpu_s: f64,
     vendor_cpu_s: f64,
     peak_bytes: u64,
@@ -88,6 +90,7 @@ async fn run(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Run
         per_second,
         inversions,
         busy: sums.busy,
+        requests: sums.requests,
         serve_cpu_s: used.cpu_s,
         vendor_cpu_s,
         peak_bytes: used.peak_bytes,

@@ -34,7 +34,7 @@ fn messages_to_a_number_are_found_newest_first(mut app: TestApp) {
     let found = app.wait(app.dispatch.find(&to, 100)).unwrap();
     assert_eq!(found.len(), 5);
     assert_eq!([found[0], found[2], found[3], found[4]], newest_first[..]);
-    assert_eq!(app.look(found[1]).campaign.is_some(), true);
+    assert!(app.look(found[1]).campaign.is_some());
     assert_eq!(app.wait(app.dispatch.find(&to, 2)).unwrap(), found[..2]);
     assert_eq!(app.wait(app.dispatch.find(&message("01077777777", "").to, 2)).unwrap(), []);
     // The secret of the fingerprints is the same in the next life.
