@@ -43,8 +43,30 @@ fn night(channel: Channel, nights: &Nights) -> Finding {
         found => {
             let (from, until) = night::LAW;
             let failure = Failure::refused("consent-night-short").arg("channel", channel);
-            let hours = found.map_or_else(|| "-".to_owned(), |night| night.to_string());
+            let hours = found.map_or_else(|| "none".to_owned(), |night| night.to_string());
             Finding::Bad(failure.arg("found", hours).arg("needed", format!("{from}-{until}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_that_is_shorter_than_the_laws_is_found() {
+        let config = "night_until = '07:30'\n[channel.sms]\nnight_until = '09:00'\n[channel.push]\nexempt = true";
+        let nights = Nights::new(&toml::from_str(config).unwrap());
+        let found = |channel| match night(channel, &nights) {
+            Finding::Good(_) => "good".to_owned(),
+            Finding::Bad(failure) => failure.to_string(),
+        };
+        assert_eq!(found(Channel::Sms), "good");
+        assert_eq!(found(Channel::Email), "good");
+        let short =
+            |channel, hours| format!("consent-night-short channel={channel:?} found={hours:?} needed=\"21:00-08:00\"");
+        assert_eq!(found(Channel::Alimtalk), short("alimtalk", "21:00-07:30"));
+        assert_eq!(found(Channel::Brand), short("brand", "20:50-07:30"));
+        assert_eq!(found(Channel::Push), short("push", "none"));
     }
 }

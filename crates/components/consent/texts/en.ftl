@@ -63,7 +63,10 @@ consent-row-long = The row at line { $line } is longer than { $bytes } bytes; th
     .hint = Look for a quotation mark that is opened there and never closed, then import the file again
 consent-import-stopped = naru is stopping; { $rows } rows are done
     .hint = Import the same file again once naru runs: rows that are stored stay as they are
-consent-night-short = Advertisements on { $channel } rest { $found }, the law asks for { $needed } (정보통신망법 §50)
+consent-night-short = Advertisements on { $channel } { $found ->
+        [none] never rest
+       *[other] rest { $found }
+    }, the law asks for { $needed } (정보통신망법 §50)
     .hint = Set `night_from` and `night_until` of `[consent]` or `[consent.channel.{ $channel }]` so that they span it
 
 consent-row-columns = The row has more or fewer cells than the first line

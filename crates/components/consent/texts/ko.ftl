@@ -63,7 +63,10 @@ consent-row-long = { $line }번째 줄에서 시작하는 행이 { $bytes }바�
     .hint = 그 줄에서 열고 닫지 않은 따옴표를 찾아 고친 뒤 파일을 다시 가져오세요
 consent-import-stopped = naru가 종료되는 중입니다. { $rows }개 행까지 처리했습니다
     .hint = naru를 다시 켠 뒤 같은 파일을 가져오세요. 이미 저장된 행은 그대로입니다
-consent-night-short = { $channel } 채널의 광고 중지 시간이 { $found }입니다. 법이 정한 시간은 { $needed }입니다(정보통신망법 제50조)
+consent-night-short = { $channel } 채널에서 { $found ->
+        [none] 광고를 쉬는 시간이 없습니다
+       *[other] 광고를 쉬는 시간이 { $found }입니다
+    }. 법이 정한 시간은 { $needed }입니다(정보통신망법 제50조)
     .hint = 이 시간을 모두 포함하도록 `[consent]`나 `[consent.channel.{ $channel }]`의 `night_from`과 `night_until`을 고치세요
 
 consent-row-columns = 칸 수가 첫 줄과 다릅니다

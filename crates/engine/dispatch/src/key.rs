@@ -13,8 +13,9 @@ use crate::message::MessageId;
 
 /// Days a key is kept.
 pub const KEEP_DAYS: i64 = 7;
-/// Keys of one statement: three parameters each, under every engine's bound.
-const KEYS_PER_STATEMENT: usize = 500;
+/// Keys of one statement, three parameters each: SQLite's driver looks each parameter up by name, one after another, so
+/// long lists cost more than short ones save.
+const KEYS_PER_STATEMENT: usize = 50;
 const DAY_MS: Millis = 86_400_000;
 
 /// A key with the answer that was given for it.
