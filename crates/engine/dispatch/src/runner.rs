@@ -168,17 +168,22 @@ impl Runner {
         let activity = self.parts.lifecycle.activity("a lane's requests");
         let mut activity = Some(activity);
         let mut group = Vec::with_capacity(GROUP_MAX);
+        let mut stopping = false;
+        // What is in the store waits for no event.
+        self.carry_out();
         loop {
             let now = self.now();
             let wake =
                 self.lane.wake_at(now).map_or(TICK, |at| Duration::from_micros(at.saturating_sub(now.mono)).min(TICK));
-            let stopping = self.parts.lifecycle.is_stopping();
             tokio::select! {
                 biased;
                 _ = messages.recv_many(&mut group, GROUP_MAX) => group.drain(..).for_each(|message| self.take(message)),
                 Some(order) = orders.recv() => self.obey(order),
                 Some(stored) = receipts.recv(), if self.merge.has_room() => self.merge.take(stored),
-                () = self.parts.lifecycle.stopped(), if !stopping => self.lane.apply(now, Event::Stop),
+                () = self.parts.lifecycle.stopped(), if !stopping => {
+                    stopping = true;
+                    self.lane.apply(self.now(), Event::Stop);
+                }
                 () = tokio::time::sleep_until(tokio::time::Instant::now() + wake) => {}
             }
             self.look_around();

@@ -16,8 +16,8 @@ use crate::wait::until;
 
 const REACH_PER_SECOND: f64 = 150_000.0;
 const BATCH: usize = 1_000;
-/// Enough to keep two processors busy, and few enough that a customer's next message seldom has to wait.
-const IN_FLIGHT: u32 = 8;
+/// What naru does where nothing else is configured.
+const IN_FLIGHT: u32 = 32;
 /// A vendor that is busy is asked again soon; the default of a second would measure the wait of the last message.
 const RETRY_BASE_MS: u32 = 100;
 const BUSY: &str = "busy=5";

@@ -6,7 +6,7 @@ use naru_core::clock::{Micros, Millis, seoul_day};
 use naru_core::id::Id;
 
 use super::frames::requests;
-use super::{Action, ChunkKey, Lane, Mark, Now, Unsent};
+use super::{Action, Chunk, ChunkKey, Lane, Mark, Now, Unsent};
 use crate::consent::Permit;
 use crate::provider::Level;
 use crate::side::State;
@@ -72,48 +72,38 @@ impl Lane {
 
     pub(super) fn start_requests(&mut self, now: Now, actions: &mut Vec<Action>) {
         // What came too late is taken back in every queue, also behind a more urgent one that waits.
-        let waiting: Vec<usize> =
+        let fronts: Vec<usize> =
             (0..self.queues.len()).filter(|queue| self.next_chunk(now, *queue).is_some()).collect();
-        for priority in waiting {
-            while let Some(key) = self.next_chunk(now, priority) {
-                let Some((slots, messages)) = self.next_request(&key) else { break };
+        for priority in fronts {
+            while let Some((chunk, messages)) = self.next_chunk(now, priority) {
                 if self.in_flight >= self.options.in_flight_max || self.options.pace.ready_at(messages) > now.mono {
                     return;
                 }
-                if let Some(chunk) = self.chunks.get_mut(&key)
-                    && chunk.unsent.pop_front().is_none()
-                {
-                    chunk.repeats.pop_front();
-                }
+                let Some(slots) = self.chunks.get_mut(&chunk).and_then(Chunk::take_request) else { break };
                 self.options.pace.start(now.mono, messages);
                 self.in_flight += 1;
                 self.unsent.requests -= 1;
                 self.unsent.messages -= messages;
                 self.more_ahead();
-                let chunk = key;
-                actions.push(if messages > 0 {
-                    Action::Send { chunk, slots }
-                } else {
-                    Action::Lookup { chunk, slots }
-                });
+                let ask = messages == 0;
+                actions.push(if ask { Action::Lookup { chunk, slots } } else { Action::Send { chunk, slots } });
             }
         }
     }
 
-    /// The first marked chunk with requests to start. Those that may not start any more under the mark they have, or
-    /// were counted in a day that is over, are taken back.
-    fn next_chunk(&mut self, now: Now, priority: usize) -> Option<ChunkKey> {
+    /// The first marked chunk with requests to start, and how many messages its next one carries. Those that may not
+    /// start any more under the mark they have, or were counted in a day that is over, are taken back.
+    fn next_chunk(&mut self, now: Now, priority: usize) -> Option<(ChunkKey, usize)> {
         let today = self.options.per_day_max.map(|_| seoul_day(now.wall));
         loop {
             let key = *self.queues[priority].start.front()?;
-            let good =
-                |chunk: &&super::Chunk| now.mono < chunk.start_by && today.is_none_or(|today| today <= chunk.day);
-            let waits = self.next_request(&key).is_some();
-            if waits && self.chunks.get(&key).filter(good).is_some() {
-                return Some(key);
+            let messages = self.next_messages(&key);
+            let good = |chunk: &Chunk| now.mono < chunk.start_by && today.is_none_or(|today| today <= chunk.day);
+            if let Some(messages) = messages.filter(|_| self.chunks.get(&key).is_some_and(good)) {
+                return Some((key, messages));
             }
             self.queues[priority].start.pop_front();
-            if waits {
+            if messages.is_some() {
                 self.less_ahead();
                 self.give_back(now, key);
                 self.repeat_again(now, key);
@@ -133,19 +123,16 @@ impl Lane {
         self.resolve(now, key, requests);
     }
 
-    /// The next request of a chunk and how many messages it carries.
-    fn next_request(&self, key: &ChunkKey) -> Option<(Vec<u16>, usize)> {
+    /// How many messages the next request of a chunk carries; none where it asks about an earlier one.
+    fn next_messages(&self, key: &ChunkKey) -> Option<usize> {
         let chunk = self.chunks.get(key)?;
-        if let Some(slots) = chunk.unsent.front() {
-            return Some((slots.clone(), slots.len()));
-        }
-        let slots = chunk.repeats.front()?;
-        Some((slots.clone(), if self.asks_about_doubts() { 0 } else { slots.len() }))
+        let repeat = || chunk.repeats.front().map(|slots| if self.asks_about_doubts() { 0 } else { slots.len() });
+        chunk.unsent.front().map(Vec::len).or_else(repeat)
     }
 
     pub(super) fn next_start_at(&self) -> Option<Micros> {
         let key = self.queues.iter().find_map(|queue| queue.start.front())?;
-        let (_, messages) = self.next_request(key).filter(|_| self.in_flight < self.options.in_flight_max)?;
+        let messages = self.next_messages(key).filter(|_| self.in_flight < self.options.in_flight_max)?;
         Some(self.options.pace.ready_at(messages))
     }
 
@@ -203,5 +190,11 @@ impl Lane {
     fn keep_back(&self, now: Now, key: ChunkKey) -> Vec<(u16, Permit)> {
         let slots = self.chunks.get(&key).map(|chunk| chunk.open.clone()).unwrap_or_default();
         slots.into_iter().map(|slot| (slot, Permit::Hold(now.wall))).collect()
+    }
+}
+
+impl Chunk {
+    fn take_request(&mut self) -> Option<Vec<u16>> {
+        self.unsent.pop_front().or_else(|| self.repeats.pop_front())
     }
 }

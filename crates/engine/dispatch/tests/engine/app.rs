@@ -175,14 +175,13 @@ impl TestApp {
 
     /// What must hold at the end of any test: the account, and that both ledgers tell one story.
     fn judge(&self) {
-        let audit = self.audit();
-        assert!(self.damaged || audit.balances(), "the account does not balance: {audit:#?}");
-        let stored = runtime().block_on(async {
+        let (audit, stored) = runtime().block_on(async {
             let store = self.open(Access::Read).await;
-            let stored = joined::read(&store).await;
+            let both = (audit::audit(&store).await.unwrap(), joined::read(&store).await);
             store.close().await;
-            stored
+            both
         });
+        assert!(self.damaged || audit.balances(), "the account does not balance: {audit:#?}");
         joined::check(&stored, &self.vendor, self.let_go || self.damaged);
     }
 }

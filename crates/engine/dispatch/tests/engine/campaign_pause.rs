@@ -53,6 +53,8 @@ fn what_is_paused_starts_nothing_and_goes_on_later(mut app: TestApp) {
 fn a_pause_holds_over_a_kill(mut app: TestApp) {
     let campaign = campaign(&mut app);
     app.wait(app.dispatch.pause(campaign)).unwrap();
+    // What was marked and had not started is taken back.
+    app.eventually("two marks", || (app.number("SELECT COUNT(*) FROM dispatch_chunk") == 2).then_some(()));
     app.vendor.answer();
     app.restart();
     let_another_pass(&app);

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use naru_component::ctx::Ctx;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
@@ -155,10 +156,10 @@ impl Life {
     }
 
     pub fn push_templates(&self) {
-        for purpose in Purpose::ALL {
-            let push = self.dispatch.templates().push(template(purpose), "test", 0);
-            self.wait(push).unwrap();
-        }
+        let templates = self.dispatch.templates();
+        // All at once, so that they share a commit.
+        let pushed = join_all(Purpose::ALL.map(|purpose| templates.push(template(purpose), "test", 0)));
+        self.wait(pushed).into_iter().for_each(|pushed| assert!(pushed.is_ok(), "{pushed:?}"));
     }
 }
 

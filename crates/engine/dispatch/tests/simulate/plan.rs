@@ -65,6 +65,8 @@ pub struct Faults {
     pub crashes_max: u64,
     pub slow_commit: u64,
     pub latency_max: Micros,
+    pub claim_max: Micros,
+    pub asked_max: Micros,
     pub timer_late_max: Micros,
     pub receipts: u64,
     pub asked_late: u64,
@@ -114,7 +116,7 @@ impl Plan {
 
 /// Of the customers 10 % have 3 to 20 messages over several frames.
 fn frames(r: &mut Random, campaigns: usize) -> Vec<FramePlan> {
-    let count = r.between(4, 40) as usize;
+    let count = r.pick(&[4, 15, 40, 90]) as usize;
     let expiring = r.pick(&[0, 0, 100, 500]);
     let mut frames: Vec<FramePlan> = (0..count)
         .map(|index| {
@@ -150,10 +152,11 @@ fn frames(r: &mut Random, campaigns: usize) -> Vec<FramePlan> {
 fn orders(r: &mut Random, campaigns: usize) -> Vec<(Micros, Order)> {
     let mut orders = Vec::new();
     for campaign in 0..campaigns {
-        for _ in 0..r.below(3) {
+        let longest = r.pick(&[SECOND / 2, 15 * SECOND]);
+        for _ in 0..r.below(6) {
             let at = r.below(BUSY);
             orders.push((at, Order::Campaign { campaign, paused: true }));
-            orders.push((at + r.below(15 * SECOND), Order::Campaign { campaign, paused: false }));
+            orders.push((at + r.below(longest), Order::Campaign { campaign, paused: false }));
         }
         if r.chance(300) {
             orders.push((r.below(BUSY), Order::Cancel { campaign }));
@@ -193,13 +196,17 @@ fn faults(r: &mut Random) -> Faults {
         crashes_max: 0,
         slow_commit: rate(30),
         latency_max: 0,
+        claim_max: 0,
+        asked_max: 0,
         timer_late_max: 0,
         receipts: 0,
-        asked_late: rate(100),
+        asked_late: rate(200),
     };
     Faults {
         crashes_max: r.below(6),
         latency_max: r.pick(&[5_000, 100_000, 400_000, 2_000_000]),
+        claim_max: r.pick(&[20_000, 100_000, 3_000_000]),
+        asked_max: r.pick(&[1_000, 100_000, 1_000_000]),
         timer_late_max: r.pick(&[100, 2_000, 20_000]),
         receipts: r.pick(&[0, 500, 1_000]),
         ..faults

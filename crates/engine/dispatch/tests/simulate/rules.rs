@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
+use naru_dispatch::consent::Permit;
 use naru_dispatch::lane::pace::Pace;
 use naru_dispatch::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Options, Save};
 use naru_dispatch::provider::{Answer, Level, Verdict};
@@ -22,6 +23,9 @@ struct Stand {
     /// What started, when, of which chunk.
     started: Vec<(Micros, ChunkKey, Vec<u16>)>,
     asked: Vec<(ChunkKey, Vec<u16>)>,
+    /// What consent denies when it is asked next, and what happens meanwhile.
+    denied: Vec<(u16, Permit)>,
+    told: Option<Event>,
 }
 
 fn options() -> Options {
@@ -42,7 +46,16 @@ impl Stand {
     fn new(options: Options, wall: Millis) -> Stand {
         let lane = Lane::new(options, 0, 0);
         let now = Now { mono: 3_600 * SECOND, wall };
-        Stand { lane, now, frames: Vec::new(), saves: Vec::new(), started: Vec::new(), asked: Vec::new() }
+        Stand {
+            lane,
+            now,
+            frames: Vec::new(),
+            saves: Vec::new(),
+            started: Vec::new(),
+            asked: Vec::new(),
+            denied: Vec::new(),
+            told: None,
+        }
     }
 
     /// A frame of `count` messages to as many customers.
@@ -76,7 +89,10 @@ impl Stand {
                 let frames = mine.map(|(_, frame)| frame.clone()).collect();
                 self.lane.apply(self.now, Event::Claimed { priority, frames, more: false });
             }
-            Action::Ask { chunk, .. } => self.lane.apply(self.now, Event::Asked { chunk, denied: Vec::new() }),
+            Action::Ask { chunk, .. } => {
+                self.told.take().into_iter().for_each(|event| self.lane.apply(self.now, event));
+                self.lane.apply(self.now, Event::Asked { chunk, denied: std::mem::take(&mut self.denied) });
+            }
             Action::Save(save) => {
                 self.saves.push(save);
                 self.lane.apply(self.now, Event::Saved);
@@ -101,6 +117,11 @@ impl Stand {
     fn answer(&mut self, index: usize, answer: Answer) {
         let (_, chunk, slots) = self.started[index].clone();
         self.step(Event::Answered { chunk, slots, answer, roll: 7 });
+    }
+
+    fn last_side(&self) -> Side {
+        let last = self.saves.iter().rev().find_map(|save| save.sides.first()).expect("something was stored");
+        Side::read(&last.row).expect("its checksum fits")
     }
 
     fn started_since(&self, from: Micros) -> Vec<(Micros, Id)> {
@@ -197,8 +218,7 @@ fn doubts_of_one_chunk_are_looked_into_together_and_count_once() {
     for (chunk, slots) in std::mem::take(&mut stand.asked) {
         stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
     }
-    let last = stand.saves.iter().rev().find_map(|save| save.sides.first()).unwrap();
-    assert_eq!(Side::read(&last.row).unwrap().account().of(State::Sent), 64);
+    assert_eq!(stand.last_side().account().of(State::Sent), 64);
     assert_eq!((stand.lane.status().frames, stand.lane.status().busy), (0, 0));
 }
 
@@ -259,9 +279,50 @@ fn a_message_that_will_be_too_old_when_it_is_due_ends_now() {
         let again = Verdict::Retry { code: "busy".to_owned(), after: Some(Duration::from_secs(3_600)) };
         stand.answer(index, Answer::Each(vec![again]));
     }
-    let last = stand.saves.iter().rev().find_map(|save| save.sides.first()).unwrap();
-    let side = Side::read(&last.row).unwrap();
+    let side = stand.last_side();
     assert_eq!((side.state(0), side.code(0), side.state(1)), (State::Expired, Some("expired"), State::Pending));
+}
+
+#[test]
+fn what_never_left_is_not_counted_in_the_day() {
+    let options = Options { per_day_max: Some(40), pace: Pace::new(Some(50), None), ..options() };
+    let mut stand = Stand::new(options, MIDNIGHT);
+    stand.accept(INFO, 64);
+    for _ in 0..10 {
+        stand.run_for(SECOND / 20);
+        stand.step(Event::Pause(true));
+        stand.step(Event::Pause(false));
+    }
+    stand.run_for(10 * SECOND);
+    assert_eq!(stand.started.len(), 40);
+}
+
+#[test]
+fn a_report_that_comes_first_stands() {
+    let mut stand = Stand::new(Options { level: Level::None, ..options() }, MIDNIGHT);
+    let frame = stand.accept(INFO, 1);
+    stand.run_for(SECOND);
+    stand.answer(0, Answer::Each(vec![Verdict::Retry { code: "busy".to_owned(), after: None }]));
+    stand.denied = vec![(0, Permit::Suppress("opted-out"))];
+    // While consent is asked about the second try, the provider tells what became of the first.
+    stand.told = Some(Event::Reported { frame, ends: vec![(0, State::Failed, "switched-off".to_owned())] });
+    stand.run_for(10 * SECOND);
+    let side = stand.last_side();
+    assert_eq!((side.state(0), side.code(0)), (State::Failed, Some("switched-off")));
+    assert_eq!((stand.lane.status().frames, stand.lane.status().busy), (0, 0));
+}
+
+#[test]
+fn a_paused_lane_leaves_only_what_left_in_doubt() {
+    let mut stand = Stand::new(Options { in_flight_max: 4, batch_max: 5, ..options() }, MIDNIGHT);
+    stand.accept(INFO, 64);
+    stand.run_for(SECOND / 10);
+    stand.step(Event::Pause(true));
+    let marks = stand.saves.iter().flat_map(|save| save.marks.iter().map(|mark| mark.key));
+    let ended: Vec<ChunkKey> = stand.saves.iter().flat_map(|save| save.ended.clone()).collect();
+    let in_doubt: Vec<ChunkKey> = marks.filter(|key| !ended.contains(key)).collect();
+    let left: Vec<ChunkKey> = stand.started.iter().map(|(_, chunk, _)| *chunk).collect();
+    assert_eq!((left.len(), in_doubt), (4, left));
 }
 
 #[test]

@@ -79,6 +79,7 @@ impl Watch {
     }
 
     pub fn asked(&mut self, disk: &Disk, now: Now, chunk: ChunkKey, slots: &[u16], denied: &[(u16, Permit)]) {
+        self.in_order(disk, &chunk, slots);
         let row = &disk.frames[&chunk.frame];
         for slot in slots {
             let expires_at = row.expires.get(usize::from(*slot)).copied().unwrap_or(i64::MAX);
@@ -210,7 +211,7 @@ impl Watch {
         assert!(plan.options.per_day_max.is_none_or(|max| *day <= max), "{day} messages in a day");
     }
 
-    /// A message leaves after all earlier ones of its key have ended, and alone.
+    /// A message is chosen, and leaves, after the ends of all earlier ones of its key are stored, and alone.
     fn in_order(&self, disk: &Disk, chunk: &ChunkKey, slots: &[u16]) {
         let row = &disk.frames[&chunk.frame];
         let keys: HashSet<u64> = slots.iter().map(|slot| row.keys[usize::from(*slot)]).collect();

@@ -20,7 +20,7 @@ const MONO_START: Micros = 3_600 * SECOND;
 /// A run that is not over by then has stalled: the longest waits are those of a doubt that is looked into ever more
 /// seldom, and of a day's cap that is used up for a few days.
 const END: Micros = 2 * 3_600 * SECOND;
-const END_WITH_DAYS: Micros = 10 * 86_400 * SECOND;
+const END_WITH_DAYS: Micros = 60 * 86_400 * SECOND;
 /// Nothing starts for so long after the last stored mark.
 const QUIET_MS: Millis = 1_500;
 /// A frame is merged at most this often.
@@ -281,7 +281,10 @@ impl World {
 
     fn carry_out(&mut self) {
         let now = self.clock();
+        let mut pumps = 0;
         while let Some(lane) = &mut self.lane {
+            pumps += 1;
+            assert!(pumps < STEPS_MAX, "there is always more to do");
             let actions = lane.pump(now);
             if actions.is_empty() {
                 break;
@@ -347,7 +350,7 @@ impl World {
         self.watch.asked(&self.disk, self.clock(), chunk, slots, &denied);
         if self.random.chance(faults.asked_late) {
             let life = self.life;
-            return self.within(SECOND / 5, Happening::Asked { life, chunk, denied });
+            return self.within(faults.asked_max, Happening::Asked { life, chunk, denied });
         }
         self.tell(Event::Asked { chunk, denied });
     }
@@ -386,7 +389,7 @@ impl World {
             return self.within(SECOND / 2, Happening::ClaimFailed { life, priority });
         }
         let (frames, more) = self.disk.claim(priority, after, limit);
-        self.within(SECOND / 10, Happening::Claimed { life, priority, frames, more });
+        self.within(self.plan.faults.claim_max, Happening::Claimed { life, priority, frames, more });
     }
 
     // The provider.
@@ -595,9 +598,15 @@ impl World {
                 return;
             }
             Order::Campaign { campaign, paused } => {
+                if paused {
+                    self.watch.ever_kept_back.insert(campaign);
+                }
                 self.disk.campaigns[campaign] = if paused { Campaign::Paused } else { Campaign::Running };
             }
-            Order::Cancel { campaign } => self.disk.campaigns[campaign] = Campaign::Cancelled,
+            Order::Cancel { campaign } => {
+                self.watch.ever_kept_back.insert(campaign);
+                self.disk.campaigns[campaign] = Campaign::Cancelled;
+            }
             Order::Stop => {}
         }
         let life = self.life;
@@ -626,7 +635,6 @@ impl World {
     fn tell_campaign(&mut self, campaign: usize, paused: bool) {
         if paused {
             self.watch.kept_back.insert(campaign);
-            self.watch.ever_kept_back.insert(campaign);
         } else {
             self.watch.kept_back.remove(&campaign);
         }
@@ -635,7 +643,6 @@ impl World {
 
     fn tell_cancel(&mut self, campaign: usize) {
         self.watch.kept_back.insert(campaign);
-        self.watch.ever_kept_back.insert(campaign);
         self.tell(Event::CancelCampaign { campaign: campaign_id(campaign) });
         let held = self.lane.as_ref().map(Lane::frames_in_memory).unwrap_or_default();
         let life = self.life;
