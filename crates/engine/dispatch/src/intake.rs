@@ -109,15 +109,13 @@ impl Packer {
         let (frames, ids) = pack(&calls, now, &self.finder);
         let keys: Vec<KeyRow> =
             calls.iter().zip(&ids).filter_map(|(call, ids)| KeyRow::new(call.batch.key?, ids)).collect();
-        let stored = if keys.is_empty() {
-            self.store_frames(frames.clone()).await.map(|()| HashMap::new())
-        } else {
-            match self.store_with_keys(&calls, frames.clone(), keys.clone(), now).await {
-                // Another instance may have stored a key a moment ago: the second try finds it.
-                Err(_) => self.store_with_keys(&calls, frames.clone(), keys, now).await,
-                stored => stored,
-            }
-        };
+        let (frames, keys) = (Arc::new(frames), Arc::new(keys));
+        let mut stored = self.store(&calls, &frames, &keys, now).await;
+        if stored.is_err() {
+            // Once more: a commit whose answer was lost is repeated and not doubled, and a key that another instance
+            // stored a moment ago is found.
+            stored = self.store(&calls, &frames, &keys, now).await;
+        }
         let known = match stored {
             Ok(known) => known,
             Err(failure) => return calls.into_iter().for_each(|call| drop(call.answer.send(Err(failure.clone())))),
@@ -135,28 +133,22 @@ impl Packer {
         }
     }
 
-    async fn store_frames(&self, frames: Vec<NewFrame>) -> Result<(), Failure> {
-        let frames = Arc::new(frames);
-        let job = self.store.write(move |conn| {
-            let frames = frames.clone();
-            Box::pin(async move { rows::insert_frames(conn, &frames).await })
-        });
-        Ok(job.await?)
-    }
-
     /// Stores frames and keys, or nothing and answers which keys are known.
-    async fn store_with_keys(
+    async fn store(
         &self,
         calls: &[Call],
-        frames: Vec<NewFrame>,
-        keys: Vec<KeyRow>,
+        frames: &Arc<Vec<NewFrame>>,
+        keys: &Arc<Vec<KeyRow>>,
         now: i64,
     ) -> Result<HashMap<[u8; 16], Known>, Failure> {
         let asked: Vec<[u8; 16]> = calls.iter().filter_map(|call| call.batch.key).map(|(key, _)| key).collect();
-        let (frames, keys, asked) = (Arc::new(frames), Arc::new(keys), Arc::new(asked));
+        let (frames, keys, asked) = (frames.clone(), keys.clone(), Arc::new(asked));
         let job = self.store.write(move |conn| {
             let (frames, keys, asked) = (frames.clone(), keys.clone(), asked.clone());
             Box::pin(async move {
+                if asked.is_empty() {
+                    return rows::insert_frames(conn, &frames).await.map(|()| HashMap::new());
+                }
                 let known = key::known(conn, &asked).await?;
                 if known.is_empty() {
                     rows::insert_frames(conn, &frames).await?;

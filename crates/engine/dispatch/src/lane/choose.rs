@@ -104,31 +104,28 @@ impl Lane {
 
     /// As much of a group as can start and fits one chunk.
     fn take_from(&mut self, now: Now, no: u32, mut group: Group, size: usize) -> Group {
-        if group.slots.len() > size {
-            self.put_back(now, no, group.slots.split_off(size), &group);
-        }
+        let rest = group.slots.split_off(size.min(group.slots.len()));
+        let taken = group.slots.len();
         let slots = std::mem::take(&mut group.slots);
         group.slots = slots.into_iter().filter(|slot| self.can_start(now, no, *slot)).collect();
-        if let (Some(first), true) = (group.row, group.slots.is_empty())
-            && let Some(open) = self.frames.get(&no)
-        {
+        let Some(open) = self.frames.get_mut(&no) else { return group };
+        let split = group.slots.len() < taken || !rest.is_empty();
+        if let Some(first) = group.row.filter(|_| split) {
+            // The row is replaced by one for each part, and what ended is in none: after a restart it would hold a key
+            // that is another's by then.
             self.next.retry_gone(open.id, first);
-        }
-        group
-    }
-
-    /// The part of a group that is too large for one chunk keeps its place, and its share of the retry row under a name
-    /// of its own.
-    fn put_back(&mut self, now: Now, no: u32, rest: Vec<u16>, group: &Group) {
-        let Some(open) = self.frames.get_mut(&no) else { return };
-        let row = group.row.map(|_| rest[0]);
-        if row.is_some() {
-            for slots in [&group.slots, &rest] {
-                let (attempt, tries) = (group.attempt, group.tries);
-                self.next.retries.push((open.id, Retry { slots: slots.clone(), due_at: now.wall, attempt, tries }));
+            for slots in [&group.slots, &rest].into_iter().filter(|slots| !slots.is_empty()) {
+                let (slots, attempt, tries) = (slots.clone(), group.attempt, group.tries);
+                self.next.retries.push((open.id, Retry { slots, due_at: now.wall, attempt, tries }));
             }
         }
-        open.ready.push_front(Group { slots: rest, attempt: group.attempt, tries: group.tries, row });
+        let row = |slots: &[u16]| group.row.and(slots.first().copied());
+        if !rest.is_empty() {
+            let row = row(&rest);
+            open.ready.push_front(Group { slots: rest, attempt: group.attempt, tries: group.tries, row });
+        }
+        group.row = row(&group.slots);
+        group
     }
 
     /// Whether a slot that holds its key can start; one that cannot, because a report came first or it is too late,

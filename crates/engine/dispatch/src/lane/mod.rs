@@ -277,7 +277,8 @@ pub struct Save {
     pub retries: Vec<(Id, Retry)>,
     /// Retry rows that are over, by frame and first slot; removed before `retries` are written.
     pub retries_gone: Vec<(Id, u16)>,
-    /// The day and the messages started in it, where marks were made.
+    /// The day and the messages started in it, with every mark: whoever stores it stores the moment too, after which a
+    /// new owner keeps still.
     pub day: Option<(i64, u64)>,
 }
 
@@ -392,6 +393,7 @@ pub struct Lane {
     cancelled_campaigns: HashSet<Id>,
 }
 
+/// What is ahead of its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Unsent {
     requests: usize,

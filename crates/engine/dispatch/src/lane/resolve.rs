@@ -13,6 +13,8 @@ use crate::side::State;
 const THROTTLE_MAX_MS: u64 = 60_000;
 /// A `Retry-After` of more than a day is a mistake of theirs or an attack on ours.
 const RETRY_AFTER_MAX_MS: u64 = 86_400_000;
+/// Nor is a provider asked again at once that throttles and names no time to speak of.
+const RETRY_AFTER_MIN_MS: u64 = 100;
 /// Looks into one doubt; with the back-off between them this is hours.
 const RESOLVES_MAX: u32 = 30;
 
@@ -89,7 +91,8 @@ impl Lane {
         }
         let limit = (self.options.retry_base_ms << self.throttles).min(THROTTLE_MAX_MS);
         // Half fixed, half random: instances that were throttled together do not come back together.
-        let wait_ms = after_ms.unwrap_or(limit / 2 + roll % (limit / 2 + 1)).min(RETRY_AFTER_MAX_MS);
+        let wait_ms = after_ms.unwrap_or(limit / 2 + roll % (limit / 2 + 1));
+        let wait_ms = wait_ms.clamp(RETRY_AFTER_MIN_MS, RETRY_AFTER_MAX_MS);
         self.options.pace.block(now.mono + wait_ms * 1_000);
         if self.is_repeat(&key) {
             // It says nothing about the request that this one repeats.

@@ -11,34 +11,38 @@ use crate::consent::Permit;
 use crate::provider::Level;
 use crate::side::State;
 
+/// What consent holds back is asked about again after this at the soonest: no answer of it makes the lane spin.
+const HOLD_MIN_MS: Millis = 1_000;
+
 impl Lane {
     pub(super) fn asked(&mut self, now: Now, key: ChunkKey, denied: Vec<(u16, Permit)>) {
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
-        let (no, tries, row) = (chunk.no, chunk.tries, chunk.row.take());
-        let chosen = chunk.open.len();
-        self.uncount_unsent(chosen);
-        self.asking -= chosen;
+        let (no, tries, row, open) = (chunk.no, chunk.tries, chunk.row, chunk.open.clone());
+        self.uncount_unsent(open.len());
+        self.asking -= open.len();
         // Gone with the mark, or with the row that comes instead of it: never before, or an attempt would be forgotten.
         if let Some(first) = row {
             self.next.retry_gone(key.frame, first);
         }
-        let denied = if self.is_kept_back(no) { self.keep_back(now, key) } else { denied };
-        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        if self.is_kept_back(no) {
+            // What consent said no longer matters: all of it waits until it is let go, or ends if it was cancelled.
+            self.drop_chunk(&key);
+            return self.retry(no, open, now.wall, key.attempt, tries);
+        }
         let gone: HashSet<u16> = denied.iter().filter(|(_, p)| *p != Permit::Send).map(|(slot, _)| *slot).collect();
-        chunk.open.retain(|slot| !gone.contains(slot));
-        let open = chunk.open.clone();
+        let left: Vec<u16> = open.into_iter().filter(|slot| !gone.contains(slot)).collect();
         let mut held: BTreeMap<Millis, Vec<u16>> = BTreeMap::new();
         for (slot, permit) in denied {
             match permit {
                 Permit::Send => {}
                 Permit::Suppress(code) => self.end(no, slot, State::Suppressed, code),
-                Permit::Hold(until) => held.entry(until).or_default().push(slot),
+                Permit::Hold(until) => held.entry(until.max(now.wall + HOLD_MIN_MS)).or_default().push(slot),
             }
         }
         for (until, slots) in held {
             self.retry(no, slots, until, key.attempt, tries);
         }
-        if open.is_empty() { self.drop_chunk(&key) } else { self.mark(now, key, open) }
+        if left.is_empty() { self.drop_chunk(&key) } else { self.mark(now, key, left) }
     }
 
     fn mark(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>) {
@@ -46,6 +50,7 @@ impl Lane {
         self.count_day(now, slots.len());
         let single = self.options.batch_max == 1;
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        chunk.open.clone_from(&slots);
         chunk.unsent = requests(single, &slots);
         chunk.day = self.day;
         // The times are filled in when it goes into a save.
@@ -184,12 +189,6 @@ impl Lane {
         let stopped =
             |campaign| self.paused_campaigns.contains(&campaign) || self.cancelled_campaigns.contains(&campaign);
         !self.may_start() || self.campaign_of(no).is_some_and(stopped)
-    }
-
-    /// What consent said no longer matters: all of the chunk waits until it is let go, or ends if it was cancelled.
-    fn keep_back(&self, now: Now, key: ChunkKey) -> Vec<(u16, Permit)> {
-        let slots = self.chunks.get(&key).map(|chunk| chunk.open.clone()).unwrap_or_default();
-        slots.into_iter().map(|slot| (slot, Permit::Hold(now.wall))).collect()
     }
 }
 

@@ -22,11 +22,12 @@ use naru_dispatch::provider::Providers;
 use naru_dispatch::schema::SCHEMA;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
-use naru_testkit::database::{Database, Engine, database};
+use naru_testkit::database::Engine;
 use naru_testkit::wait::PATIENCE;
 use tokio::runtime::Runtime;
 
 use crate::clock::TestClock;
+use crate::data::Data;
 use crate::joined;
 use crate::life::Life;
 use crate::people::People;
@@ -50,7 +51,7 @@ pub struct TestApp {
     /// The test let old messages go, which the vendor still remembers.
     pub let_go: bool,
     engine: Engine,
-    database: Database,
+    data: Data,
     life: Option<Life>,
 }
 
@@ -66,7 +67,7 @@ impl TestApp {
             damaged: false,
             let_go: false,
             engine,
-            database: runtime().block_on(database(engine)),
+            data: runtime().block_on(Data::new(engine)),
             life: None,
         }
     }
@@ -110,6 +111,11 @@ impl TestApp {
         self.start();
     }
 
+    /// Ends every connection to the database, whatever it is used for just now.
+    pub fn break_connections(&self) {
+        runtime().block_on(self.data.break_connections());
+    }
+
     /// Works on the data while nothing runs.
     pub fn between_lives<T>(&self, work: impl AsyncFnOnce(&Store) -> T) -> T {
         assert!(self.life.is_none(), "nothing may run");
@@ -145,8 +151,8 @@ impl TestApp {
                 clock: self.clock.clone(),
                 lifecycle,
                 metrics: Metrics::default(),
-                data_dir: self.database.folder().to_owned(),
-                config_dir: self.database.folder().to_owned(),
+                data_dir: self.data.folder().to_owned(),
+                config_dir: self.data.folder().to_owned(),
             });
             ctx.offer::<dyn Providers>(Arc::new(Adapters(self.vendor.clone())));
             if let Some(people) = &self.people {
@@ -169,8 +175,8 @@ impl TestApp {
     }
 
     async fn open_with(&self, access: Access, lifecycle: &Lifecycle) -> Store {
-        let config = StoreConfig { url: self.database.url().to_owned() };
-        Store::open(&config, self.database.folder(), access, lifecycle).await.unwrap()
+        let config = StoreConfig { url: self.data.url().to_owned() };
+        Store::open(&config, self.data.folder(), access, lifecycle).await.unwrap()
     }
 
     /// What must hold at the end of any test: the account, and that both ledgers tell one story.

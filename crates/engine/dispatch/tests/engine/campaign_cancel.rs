@@ -112,6 +112,6 @@ fn requests_in_doubt_of_frames_not_in_memory_are_not_called_cancelled(mut app: T
     app.start();
     app.wait(app.dispatch.cancel(campaign)).unwrap();
     app.vendor.answer();
-    app.clock.skip(DOWN);
+    app.pass(DOWN);
     check(&app, campaign, 200);
 }

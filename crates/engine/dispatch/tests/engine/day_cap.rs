@@ -32,9 +32,9 @@ fn run(mut app: TestApp) {
     // A day that was spent before is spent after a kill.
     let view = app.wait(app.dispatch.lane_views()).unwrap().remove(0);
     assert!(view.status.unwrap().day_spent);
-    app.clock.skip(DAY / 2);
+    app.pass(DAY / 2);
     until_spent(&app, 200);
-    app.clock.skip(DAY);
+    app.pass(DAY);
     assert_eq!(app.settle().sent, 250);
 }
 

@@ -17,7 +17,7 @@ fn an_owner_that_lost_its_lane_writes_nothing_more(mut app: TestApp) {
     next.wait(next.dispatch.run()).unwrap();
     // The first owner's answer comes when the lane is no longer its own; the next one asks under the same key.
     app.vendor.answer();
-    app.clock.skip(DOWN);
+    next.pass(DOWN);
     assert_eq!(app.settle().sent, 5);
     assert_eq!(app.number("SELECT fence FROM dispatch_side"), app.number("SELECT fence FROM dispatch_shard"));
     assert_eq!(app.vendor.taken_in_all(), 5);

@@ -52,8 +52,12 @@ impl File {
     /// Feeds the lines after those that are durable, up to `until`.
     pub fn feed(&self, import: &mut Import, until: usize) -> Result<(), Failure> {
         let done = import.lines_done as usize;
-        let mut refused = self.refused(done);
-        for (index, row) in self.rows.iter().enumerate().take(until).skip(done) {
+        self.feed_some(import, done, until)
+    }
+
+    fn feed_some(&self, import: &mut Import, from: usize, until: usize) -> Result<(), Failure> {
+        let mut refused = self.refused(from.min(self.rows.len()));
+        for (index, row) in self.rows.iter().enumerate().take(until).skip(from) {
             if row.refused {
                 refused += 1;
                 continue;
@@ -66,8 +70,14 @@ impl File {
     }
 
     /// Feeds all that is missing, and the end.
-    pub fn feed_all(&self, mut import: Import) -> Result<(), Failure> {
-        self.feed(&mut import, self.rows.len())?;
+    pub fn feed_all(&self, import: Import) -> Result<(), Failure> {
+        let done = import.lines_done as usize;
+        self.feed_rest(import, done)
+    }
+
+    /// Feeds the lines after the first `fed`, and the end.
+    pub fn feed_rest(&self, mut import: Import, fed: usize) -> Result<(), Failure> {
+        self.feed_some(&mut import, fed, self.rows.len())?;
         import.finish(self.rows.len() as u64, self.refused(self.rows.len()))
     }
 

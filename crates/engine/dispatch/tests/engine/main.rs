@@ -5,6 +5,7 @@
 
 mod app;
 mod clock;
+mod data;
 mod file;
 mod joined;
 mod life;
@@ -18,6 +19,7 @@ mod campaign_cancel;
 mod campaign_pause;
 mod consent;
 mod damage;
+mod database_gone;
 mod day_cap;
 mod expiry;
 mod fence;

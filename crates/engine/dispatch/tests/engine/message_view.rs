@@ -41,7 +41,7 @@ fn a_message_is_seen_through_its_life(mut app: TestApp) {
     app.vendor.answer();
     app.eventually("the next try is stored", || app.look(id).due_at);
     assert_eq!((app.state(id), app.look(id).in_flight, app.look(id).tries), ("pending", false, Some(1)));
-    app.clock.skip(Duration::from_secs(600));
+    app.pass(Duration::from_secs(600));
     app.until_state(id, "sent");
     let view = app.look(id);
     assert_eq!((view.in_flight, view.tries, view.due_at, view.code), (false, None, None, None));

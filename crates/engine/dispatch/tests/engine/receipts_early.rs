@@ -53,7 +53,7 @@ fn a_report_answers_a_lost_request_without_a_repeat(mut app: TestApp) {
     app.eventually("the request to be lost", || app.vendor.calls().first()?.ended);
     delivered(&app, &ids);
     app.until("both are delivered", |account| account.delivered == 2);
-    app.clock.skip(DOWN);
+    app.pass(DOWN);
     app.eventually("the doubt to end", || (app.number("SELECT COUNT(*) FROM dispatch_chunk") == 0).then_some(()));
     assert_eq!(app.vendor.calls().len(), 1);
     // The customer is free.
@@ -85,7 +85,7 @@ fn a_report_settles_what_was_unknown(mut app: TestApp) {
     app.start();
     let ids = app.accept(Purpose::Ad, messages(3));
     app.eventually("the request to be lost", || app.vendor.calls().first()?.ended);
-    app.clock.skip(DOWN);
+    app.pass(DOWN);
     assert_eq!(app.settle().unknown, 3);
     app.report(vec![report(ids[0], ReportEnd::Delivered, "", 0), report(ids[1], ReportEnd::Failed, "switched-off", 0)])
         .unwrap();

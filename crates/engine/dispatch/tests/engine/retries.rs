@@ -67,7 +67,7 @@ fn a_due_time_survives_a_kill(mut app: TestApp) {
     let other = app.accept_one(&phone(2));
     app.until_state(other, "sent");
     assert_eq!((app.state(id), app.look(id).due_at), ("pending", Some(due_at)));
-    app.clock.skip(HOUR);
+    app.pass(HOUR);
     app.until_state(id, "sent");
     assert!(app.vendor.calls().last().unwrap().at >= due_at);
 }
@@ -81,7 +81,7 @@ fn a_waiting_try_holds_the_customers_next_message(mut app: TestApp) {
     app.until_state(ids[1], "sent");
     assert_eq!(app.state(ids[0]), "pending");
     app.restart();
-    app.clock.skip(HOUR);
+    app.pass(HOUR);
     app.settle();
     let to_first: Vec<_> =
         app.vendor.calls().into_iter().flat_map(|call| call.ids).filter(|id| *id != ids[1]).collect();

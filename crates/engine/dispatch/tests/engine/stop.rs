@@ -2,7 +2,7 @@
 
 use naru_dispatch::message::Purpose;
 
-use crate::app::TestApp;
+use crate::app::{DOWN, TestApp};
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::{messages, number};
 use crate::on_both_engines;
@@ -20,6 +20,7 @@ fn a_stop_leaves_nothing_in_doubt(mut app: TestApp) {
         (number(store, "SELECT COUNT(*) FROM dispatch_chunk").await, sent)
     });
     assert_eq!((chunks, sent), (0, i64::from(app.vendor.taken_in_all())));
+    app.clock.skip(DOWN);
     app.start();
     assert_eq!(app.settle().sent, 240);
 }

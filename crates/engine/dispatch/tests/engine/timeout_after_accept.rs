@@ -39,7 +39,7 @@ fn at_level_key_the_repeat_is_not_taken_twice(mut app: TestApp) {
     app.start();
     app.accept(Purpose::Ad, messages(5));
     until_lost(&app);
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     assert_eq!(app.settle().sent, 5);
     let calls = app.vendor.calls();
     assert_eq!((calls.len(), &calls[0].key), (2, &calls[1].key));
@@ -54,7 +54,7 @@ fn at_level_key_single_sends_are_repeated_one_by_one(mut app: TestApp) {
     app.start();
     app.accept(Purpose::Ad, messages(9));
     app.until("what was answered is stored", |account| account.sent == 6);
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     assert_eq!(app.settle().sent, 9);
     assert_eq!(app.vendor.taken_in_all(), 9);
     assert_eq!(app.vendor.calls().len(), 12);
@@ -65,7 +65,7 @@ fn at_level_key_nothing_is_repeated_once_the_key_is_forgotten(mut app: TestApp) 
     app.start();
     let id = app.accept(Purpose::Info, messages(1))[0];
     until_lost(&app);
-    app.clock.skip(DAY);
+    app.pass(DAY);
     app.settle();
     assert_eq!((app.state(id), app.look(id).code.as_deref()), ("unknown", Some("timed-out")));
     assert_eq!(app.vendor.calls().len(), 1);
@@ -78,7 +78,7 @@ fn at_level_lookup_the_vendor_is_asked(mut app: TestApp) {
     app.accept(Purpose::Ad, messages(5));
     until_lost(&app);
     assert_eq!(app.vendor.lookups(), 0);
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     assert_eq!(app.settle().sent, 5);
     assert_eq!((app.vendor.calls().len(), app.vendor.lookups()), (1, 1));
 }
@@ -89,7 +89,7 @@ fn at_level_lookup_what_never_arrived_is_sent_again(mut app: TestApp) {
     app.start();
     app.accept(Purpose::Ad, messages(5));
     until_lost(&app);
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     assert_eq!(app.settle().sent, 5);
     assert_eq!((app.vendor.calls().len(), app.vendor.lookups()), (2, 1));
 }
@@ -100,7 +100,7 @@ fn at_level_none_info_is_sent_again(mut app: TestApp) {
     app.start();
     app.accept(Purpose::Info, messages(2));
     until_lost(&app);
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     assert_eq!(app.settle().sent, 2);
     assert_eq!(app.vendor.taken_in_all(), 2);
 }
@@ -111,7 +111,7 @@ fn at_level_none_an_advertisement_is_left_to_a_person(mut app: TestApp) {
     app.start();
     let ids = app.accept(Purpose::Ad, messages(2));
     until_lost(&app);
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     assert_eq!(app.settle().unknown, 2);
     assert_eq!(app.look(ids[0]).code.as_deref(), Some("timed-out"));
     // The customer is free again.
@@ -128,7 +128,7 @@ fn an_open_outcome_holds_the_customers_next_message(mut app: TestApp) {
     let ids = app.accept(Purpose::Info, vec![message(&phone(1), "second"), message(&phone(2), "other")]);
     app.until_state(ids[1], "sent");
     assert_eq!((app.state(ids[0]), app.look(first).in_flight), ("pending", true));
-    app.clock.skip(DEADLINE);
+    app.pass(DEADLINE);
     app.settle();
     let to_first: Vec<_> =
         app.vendor.calls().into_iter().flat_map(|call| call.ids).filter(|id| *id != ids[1]).collect();

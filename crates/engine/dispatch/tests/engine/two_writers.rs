@@ -7,19 +7,28 @@ use naru_dispatch::message::Purpose;
 
 use crate::app::TestApp;
 use crate::file::{File, QUARTER_FRAME};
-use crate::life::{batch, message, phone};
+use crate::life::{Life, batch, message, phone};
 use crate::{on_both_engines, on_postgres};
 
-on_postgres!(frames_of_another_process_are_found);
+on_both_engines!(no_frame_is_missed_between_two_callers, no_frame_is_missed_between_calls_and_a_file);
+on_postgres!(no_frame_is_missed_between_two_processes, frames_of_another_process_are_found);
 
-on_both_engines!(no_frame_is_missed_between_two_writers, no_frame_is_missed_between_calls_and_a_file);
+fn no_frame_is_missed_between_two_callers(mut app: TestApp) {
+    app.start();
+    interleave(&app, [&app, &app]);
+}
 
-fn no_frame_is_missed_between_two_writers(mut app: TestApp) {
-    const CALLS: usize = 60;
+fn no_frame_is_missed_between_two_processes(mut app: TestApp) {
     app.start();
     let second = app.another();
+    interleave(&app, [&app, &second]);
+    second.kill();
+}
+
+fn interleave(app: &TestApp, writers: [&Life; 2]) {
+    const CALLS: usize = 60;
     std::thread::scope(|scope| {
-        for (who, life) in [&*app, &second].into_iter().enumerate() {
+        for (who, life) in writers.into_iter().enumerate() {
             // One after the other, so that each is a frame of its own; the two writers' customers are the same.
             scope.spawn(move || {
                 for call in 0..CALLS {
@@ -36,7 +45,6 @@ fn no_frame_is_missed_between_two_writers(mut app: TestApp) {
         app.number("SELECT seq FROM dispatch_shard"),
     );
     assert_eq!((frames, highest), (places, places));
-    second.kill();
 }
 
 fn frames_of_another_process_are_found(mut app: TestApp) {

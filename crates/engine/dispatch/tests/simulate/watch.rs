@@ -69,6 +69,14 @@ impl Watch {
         for ((frame, _), retry) in &disk.retries {
             self.not_before.extend(retry.slots.iter().map(|slot| ((*frame, *slot), retry.due_at)));
         }
+        let mut holders = HashMap::new();
+        for frame in disk.order.values() {
+            let row = &disk.frames[frame];
+            for slot in disk.under_way(frame) {
+                let other = holders.insert((row.priority, row.keys[usize::from(slot)]), (frame, slot));
+                assert!(other.is_none(), "slot {slot} of {frame} and {other:?} hold the same key");
+            }
+        }
         for (key, row) in &disk.chunks {
             self.doubted.extend(row.slots.iter().map(|slot| (key.frame, *slot)));
         }
