@@ -86,7 +86,7 @@ impl Process {
     }
 
     /// How it ended, once it has and all that it printed has been read.
-    fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().expect("a child can be waited for")?;
         // Each reader holds the other reference until it has seen the end of its pipe.
         let read_out = Arc::strong_count(&self.output) == 1 && Arc::strong_count(&self.errors) == 1;

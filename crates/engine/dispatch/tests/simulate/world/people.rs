@@ -1,0 +1,167 @@
+//! Intake, people, and machines that die.
+
+use naru_core::clock::{Micros, Millis};
+use naru_dispatch::lane::{Event, Lane};
+use naru_dispatch::side::Side;
+
+use super::receipts::Merge;
+use super::{Happening, World};
+use crate::disk::{Campaign, FrameRow, campaign_id};
+use crate::plan::{Order, SECOND};
+
+/// Nothing starts for so long after the last stored mark.
+const QUIET_MS: Millis = 1_500;
+
+impl World {
+    pub(super) fn accept(&mut self, frame: usize) {
+        let plan = &self.plan.frames[frame];
+        let wall = self.plan.wall_start + (self.now / 1_000) as Millis;
+        let expires = if plan.lives.iter().all(Option::is_none) {
+            Vec::new()
+        } else {
+            plan.lives.iter().map(|life| life.map_or(Millis::MAX, |life| wall + life)).collect()
+        };
+        // A cancelled campaign takes no more.
+        let campaign = plan.campaign.filter(|campaign| self.disk.campaigns[*campaign] != Campaign::Cancelled);
+        let row = FrameRow {
+            seq: self.disk.order.len() as i64 + 1,
+            priority: plan.priority,
+            campaign,
+            keys: plan.keys.clone(),
+            expires,
+            side: Side::new(plan.keys.len()).row(),
+        };
+        let id = plan.id;
+        self.disk.insert(id, row);
+        self.watch.accepted(&self.disk, id);
+        self.frames_left -= 1;
+        let life = self.life;
+        self.within(SECOND / 100, Happening::Work { life });
+    }
+
+    pub(super) fn ordered(&mut self, order: Order) {
+        self.orders_left -= 1;
+        match order {
+            Order::Lane { paused } => self.disk.lane_paused = paused,
+            Order::Campaign { campaign, .. } | Order::Cancel { campaign }
+                if self.disk.campaigns[campaign] == Campaign::Cancelled =>
+            {
+                return;
+            }
+            Order::Campaign { campaign, paused } => {
+                if paused {
+                    self.watch.ever_kept_back.insert(campaign);
+                }
+                self.disk.campaigns[campaign] = if paused { Campaign::Paused } else { Campaign::Running };
+            }
+            Order::Cancel { campaign } => {
+                self.watch.ever_kept_back.insert(campaign);
+                self.disk.campaigns[campaign] = Campaign::Cancelled;
+            }
+            Order::Stop => {}
+        }
+        let life = self.life;
+        // Orders reach the lane in the order in which they were given.
+        self.at(self.now + SECOND / 100, Happening::Told { life, order });
+    }
+
+    pub(super) fn told(&mut self, life: u64, order: Order) {
+        if life != self.life || self.lane.is_none() {
+            return;
+        }
+        match order {
+            Order::Lane { paused } => {
+                self.watch.paused = paused;
+                self.tell(Event::Pause(paused));
+            }
+            Order::Campaign { campaign, paused } => self.tell_campaign(campaign, paused),
+            Order::Cancel { campaign } => self.tell_cancel(campaign),
+            Order::Stop => {
+                self.watch.stopped = true;
+                self.tell(Event::Stop);
+            }
+        }
+    }
+
+    pub(super) fn tell_campaign(&mut self, campaign: usize, paused: bool) {
+        if paused {
+            self.watch.kept_back.insert(campaign);
+        } else {
+            self.watch.kept_back.remove(&campaign);
+        }
+        self.tell(Event::PauseCampaign { campaign: campaign_id(campaign), paused });
+    }
+
+    pub(super) fn tell_cancel(&mut self, campaign: usize) {
+        self.watch.kept_back.insert(campaign);
+        self.tell(Event::CancelCampaign { campaign: campaign_id(campaign) });
+        let held = self.lane.as_ref().map(Lane::frames_in_memory).unwrap_or_default();
+        let life = self.life;
+        self.within(SECOND / 10, Happening::CancelRest { life, campaign, held });
+    }
+
+    pub(super) fn crash(&mut self) {
+        self.crashes += 1;
+        self.see("crash");
+        // What was on its way to the disk is there or it is not.
+        if let Some(save) = self.saving.take().filter(|_| self.random.chance(500)) {
+            self.store(&save);
+        }
+        for index in 0..self.vendor.requests.len() {
+            let unborn = self.vendor.requests[index].arrives.is_some_and(|at| at > self.now);
+            if self.vendor.requests[index].life == self.life && unborn && self.random.chance(300) {
+                self.vendor.requests[index].arrives = None;
+            }
+        }
+        self.end_life();
+    }
+
+    pub(super) fn end_life(&mut self) {
+        self.lane = None;
+        self.life += 1;
+        self.saving = None;
+        let wait = self.random.pick(&[SECOND / 100, SECOND / 2, 3 * SECOND]);
+        self.at(self.now + wait, Happening::Restart);
+    }
+
+    /// A new owner: what is stored and nothing else.
+    pub(super) fn restart(&mut self) {
+        self.life += 1;
+        let now = self.clock();
+        let mut lane = Lane::new(self.plan.options.clone(), self.disk.day, self.disk.day_used);
+        let quiet_ms = (self.disk.marked_at + QUIET_MS - now.wall).clamp(0, QUIET_MS);
+        lane.block(now.mono + quiet_ms as Micros * 1_000);
+        for priority in 0..3 {
+            let frames = self.disk.left_overs(priority);
+            let doubts = frames.iter().any(|frame| !frame.doubts.is_empty());
+            let retries = frames.iter().any(|frame| !frame.retries.is_empty());
+            *self.seen.entry("restored doubts").or_default() += u64::from(doubts);
+            *self.seen.entry("restored retries").or_default() += u64::from(retries);
+            lane.apply(now, Event::Restored { priority, frames });
+        }
+        self.lane = Some(lane);
+        self.watch.restarted(&self.disk, now.mono + quiet_ms as Micros * 1_000);
+        (self.claims, self.saves) = (0, (0, 0));
+        self.waiting_claims.clear();
+        self.merge = Merge { waiting: self.disk.receipts.keys().copied().collect(), ..Merge::default() };
+        if self.disk.lane_paused {
+            self.watch.paused = true;
+            self.tell(Event::Pause(true));
+        }
+        for campaign in 0..self.plan.campaigns {
+            match self.disk.campaigns[campaign] {
+                Campaign::Running => {}
+                Campaign::Paused => self.tell_campaign(campaign, true),
+                Campaign::Cancelled => self.tell_cancel(campaign),
+            }
+        }
+        self.die_some_time();
+    }
+
+    pub(super) fn die_some_time(&mut self) {
+        if self.crashes < self.plan.faults.crashes_max && self.now < self.plan.faults.until {
+            let life = self.life;
+            self.within(15 * SECOND, Happening::Crash { life });
+        }
+    }
+}
