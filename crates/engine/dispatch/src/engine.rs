@@ -266,10 +266,10 @@ impl Dispatch {
 
     fn woken(&self) -> Woken {
         let lanes = self.lanes.clone();
-        Arc::new(move |lane: &str| {
+        Arc::new(move |lane: &str, priority| {
             let lanes = lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner());
             if let Some(running) = lanes.get(lane) {
-                running.wake();
+                running.wake(priority);
             }
         })
     }

@@ -135,6 +135,8 @@ pub async fn begin(
         woken: parts.woken.clone(),
         begun: parts.begun.clone(),
         lane: new.lane.clone(),
+        priority: new.purpose.priority(),
+        stream: new.stream,
         key,
         holder,
         campaign: row.campaign,
@@ -279,6 +281,9 @@ struct Saver {
     woken: Woken,
     begun: Begins,
     lane: String,
+    priority: usize,
+    /// Whether frames leave before all of them are here.
+    stream: bool,
     key: ImportKey,
     holder: Id,
     campaign: Id,
@@ -295,7 +300,9 @@ impl Saver {
             let (lines, accepted, refused, complete) = (last.lines, last.accepted, last.refused, last.last);
             let frames: Vec<NewFrame> = group.drain(..).filter_map(|step| step.frame).collect();
             let begins = self.store(frames, lines, accepted, refused, complete).await?;
-            (self.woken)(&self.lane);
+            if self.stream || complete {
+                (self.woken)(&self.lane, self.priority);
+            }
             if begins {
                 // The lane may have gone past these frames while nothing of them was to leave.
                 (self.begun)(&self.lane, self.campaign).await;

@@ -61,8 +61,8 @@ struct Call {
     answer: oneshot::Sender<Result<Vec<MessageId>, Failure>>,
 }
 
-/// Told which lanes have new frames.
-pub type Woken = Arc<dyn Fn(&str) + Send + Sync>;
+/// Told which lanes have new frames, and of which priority.
+pub type Woken = Arc<dyn Fn(&str, usize) + Send + Sync>;
 
 impl Intake {
     /// Starts the task that packs.
@@ -124,9 +124,9 @@ impl Packer {
             // Some calls came before: they get their first answer, the others are packed again without them.
             return Box::pin(self.answer_known(calls, known)).await;
         }
-        let mut lanes: Vec<&str> = frames.iter().map(|frame| frame.lane.as_str()).collect();
-        lanes.dedup();
-        lanes.into_iter().for_each(|lane| (self.woken)(lane));
+        for frames in frames.chunk_by(|a, b| (&a.lane, a.priority) == (&b.lane, b.priority)) {
+            (self.woken)(&frames[0].lane, frames[0].priority);
+        }
         for (call, ids) in calls.into_iter().zip(ids) {
             // A caller that went away has its messages accepted all the same.
             let _ = call.answer.send(Ok(ids));

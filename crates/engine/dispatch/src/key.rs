@@ -5,17 +5,14 @@ use std::collections::HashMap;
 use naru_core::clock::{Millis, seoul_day, seoul_minute};
 use naru_core::failure::Failure;
 use naru_core::id::Id;
-use naru_store::Result;
 use naru_store::error::StoreError;
+use naru_store::{Result, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use crate::message::MessageId;
 
 /// Days a key is kept.
 pub const KEEP_DAYS: i64 = 7;
-/// Keys of one statement, three parameters each: SQLite's driver looks each parameter up by name, one after another, so
-/// long lists cost more than short ones save.
-const KEYS_PER_STATEMENT: usize = 50;
 const DAY_MS: Millis = 86_400_000;
 
 /// A key with the answer that was given for it.
@@ -51,9 +48,9 @@ impl Known {
 pub async fn known(conn: &mut AnyConnection, keys: &[[u8; 16]]) -> Result<HashMap<[u8; 16], Known>> {
     let mut found = HashMap::new();
     for day in days(conn).await? {
-        for keys in keys.chunks(KEYS_PER_STATEMENT) {
-            let list: Vec<String> = (1..=keys.len()).map(|n| format!("${n}")).collect();
-            let text = format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN ({})", list.join(", "));
+        for keys in many::pieces(keys, 1) {
+            let list = many::values(0, keys.len(), 1);
+            let text = format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN (VALUES {list})");
             let mut query = sqlx::query(AssertSqlSafe(text));
             for key in keys {
                 query = query.bind(key.to_vec());
@@ -83,10 +80,9 @@ pub async fn insert(conn: &mut AnyConnection, rows: &[KeyRow], now: Millis) -> R
 
 async fn insert_day(conn: &mut AnyConnection, rows: &[KeyRow], day: i64) -> Result<()> {
     make_table(conn, day).await?;
-    for rows in rows.chunks(KEYS_PER_STATEMENT) {
-        let list: Vec<String> =
-            (0..rows.len()).map(|n| format!("(${}, ${}, ${})", n * 3 + 1, n * 3 + 2, n * 3 + 3)).collect();
-        let text = format!("INSERT INTO dispatch_key_{day} (key, body, runs) VALUES {}", list.join(", "));
+    for rows in many::pieces(rows, 3) {
+        let list = many::values(0, rows.len(), 3);
+        let text = format!("INSERT INTO dispatch_key_{day} (key, body, runs) VALUES {list}");
         let mut query = sqlx::query(AssertSqlSafe(text));
         for row in rows {
             query = query.bind(row.key.to_vec()).bind(row.body.to_vec()).bind(row.runs.clone());

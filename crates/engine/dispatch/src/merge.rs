@@ -11,8 +11,10 @@ use std::sync::Arc;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
-use naru_store::{Result, Store};
+use naru_store::{Result, Store, many};
+use sqlx::AnyConnection;
 
+use crate::lane::SideSave;
 use crate::receipt::Stored;
 use crate::rows;
 use crate::side::{Side, State};
@@ -21,8 +23,6 @@ use crate::side::{Side, State};
 const WAITING_MAX: usize = 200_000;
 /// A frame is merged at most this often.
 const PACE_US: Micros = 1_000_000;
-/// Receipt rows of one removal.
-const ROWS_PER_STATEMENT: usize = 500;
 
 /// What a receipt says of one slot.
 type SlotEnd = (u16, State, String);
@@ -108,32 +108,24 @@ impl Merge {
 
     /// The write of frames that the lane does not hold; answers whether the lane is still owned.
     pub fn store(&self, frames: ByFrame, now: Millis) -> Work {
-        let (store, lane, fence, frames) = (self.store.clone(), self.lane.clone(), self.fence, Arc::new(frames));
+        let (store, lane, fence) = (self.store.clone(), self.lane.clone(), self.fence);
+        let frames: Arc<Vec<(Id, Vec<SlotEnd>)>> = Arc::new(frames.into_iter().collect());
         Box::new(move || {
             let (store, lane, frames) = (store.clone(), lane.clone(), frames.clone());
             Box::pin(async move {
-                store
-                    .write(move |conn| {
-                        let (lane, frames) = (lane.clone(), frames.clone());
-                        Box::pin(async move {
-                            if !rows::hold_fence(conn, &lane, fence).await? {
-                                return Ok(false);
-                            }
-                            for (frame, ends) in frames.iter() {
-                                let Some(row) = rows::side(conn, *frame, &lane).await? else { continue };
-                                let Some(mut side) = Side::read(&row) else { continue };
-                                let mut moved = false;
-                                for (slot, state, code) in ends {
-                                    moved |= side.advance(*slot, *state, code);
-                                }
-                                if moved {
-                                    rows::update_side(conn, *frame, &side.row(), &side.account(), fence, now).await?;
-                                }
-                            }
-                            Ok(true)
-                        })
+                let job = store.write(move |conn| {
+                    let (lane, frames) = (lane.clone(), frames.clone());
+                    Box::pin(async move {
+                        if !rows::hold_fence(conn, &lane, fence).await? {
+                            return Ok(false);
+                        }
+                        for frames in many::pieces(&frames, 1) {
+                            merge(conn, &lane, frames, fence, now).await?;
+                        }
+                        Ok(true)
                     })
-                    .await
+                });
+                job.await
             })
         })
     }
@@ -161,9 +153,9 @@ impl Merge {
             let removed = store.write(move |conn| {
                 let rows = rows.clone();
                 Box::pin(async move {
-                    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-                        let list: Vec<String> = (1..=rows.len()).map(|n| format!("${n}")).collect();
-                        let text = format!("DELETE FROM dispatch_receipt WHERE id IN ({})", list.join(", "));
+                    for rows in many::pieces(&rows, 1) {
+                        let list = many::values(0, rows.len(), 1);
+                        let text = format!("DELETE FROM dispatch_receipt WHERE id IN (VALUES {list})");
                         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
                         for row in rows {
                             query = query.bind(row.0.to_vec());
@@ -179,4 +171,26 @@ impl Merge {
             }
         });
     }
+}
+
+/// Reads the states of a few frames and writes those that a receipt moved.
+async fn merge(
+    conn: &mut AnyConnection,
+    lane: &str,
+    frames: &[(Id, Vec<SlotEnd>)],
+    fence: i64,
+    now: Millis,
+) -> Result<()> {
+    let ids: Vec<Id> = frames.iter().map(|(id, _)| *id).collect();
+    let stored = rows::sides(conn, &ids, lane).await?;
+    let mut moved = Vec::new();
+    for (id, ends) in frames {
+        let Some(mut side) = stored.get(id).and_then(Side::read) else { continue };
+        // No short cut: every end is told to the states.
+        let changes = ends.iter().filter(|(slot, state, code)| side.advance(*slot, *state, code)).count();
+        if changes > 0 {
+            moved.push(SideSave::of(*id, &side));
+        }
+    }
+    rows::update_sides(conn, &moved, fence, now).await
 }

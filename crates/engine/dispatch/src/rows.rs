@@ -1,13 +1,14 @@
 //! The engine's statements, one function each, so that SQL stands in one place.
 
+use std::collections::HashMap;
+
 use naru_core::clock::Millis;
 use naru_core::id::Id;
-use naru_store::Result;
 use naru_store::error::StoreError;
-use sqlx::{AnyConnection, Row};
+use naru_store::{Result, many};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-use crate::account::Account;
-use crate::lane::{ChunkKey, Doubt, Retry, Save};
+use crate::lane::{ChunkKey, Doubt, Mark, Retry, Save, SideSave};
 use crate::side::{Side, SideRow};
 
 /// A frame on its way into the store.
@@ -55,52 +56,64 @@ pub async fn insert_frames(conn: &mut AnyConnection, frames: &[NewFrame]) -> Res
                 .bind(run[0].lane.as_str())
                 .fetch_one(&mut *conn)
                 .await?;
-        for (index, frame) in run.iter().enumerate() {
-            insert_frame(conn, frame, last - (run.len() - 1 - index) as i64).await?;
+        let mut seq = last - run.len() as i64;
+        for piece in many::pieces(run, SIDE_COLUMNS) {
+            insert_piece(conn, piece, seq).await?;
+            seq += piece.len() as i64;
         }
     }
     Ok(())
 }
 
-async fn insert_frame(conn: &mut AnyConnection, frame: &NewFrame, seq: i64) -> Result<()> {
-    let campaign = frame.campaign.map(|id| id.0.to_vec());
-    let new = sqlx::query(
-        "INSERT INTO dispatch_frame (id, campaign, count, accepted_at, body) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(frame.id.0.to_vec())
-    .bind(campaign.clone())
-    .bind(frame.count as i64)
-    .bind(frame.accepted_at)
-    .bind(frame.body.clone())
-    .execute(&mut *conn)
-    .await?;
-    if new.rows_affected() == 0 {
+const SIDE_COLUMNS: usize = 10;
+
+/// Frames of one lane, the first of which comes after `seq`.
+async fn insert_piece(conn: &mut AnyConnection, frames: &[NewFrame], seq: i64) -> Result<()> {
+    let text = format!(
+        "INSERT INTO dispatch_frame (id, campaign, count, accepted_at, body) VALUES {} ON CONFLICT DO NOTHING",
+        many::values(0, frames.len(), 5)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for frame in frames {
+        query = query
+            .bind(frame.id.0.to_vec())
+            .bind(frame.campaign.map(|id| id.0.to_vec()))
+            .bind(frame.count as i64)
+            .bind(frame.accepted_at)
+            .bind(frame.body.clone());
+    }
+    // A commit whose answer was lost is made again with the same ids: all of it is there, or none.
+    if query.execute(&mut *conn).await?.rows_affected() == 0 {
         return Ok(());
     }
-    let row = Side::new(frame.count).row();
-    sqlx::query(
-        "INSERT INTO dispatch_side (frame, lane, shard, priority, seq, campaign, open, states, codes, checksum,
-             pending, unknown, sent, failed, expired, suppressed, cancelled, delivered, fence, changed_at)
-         VALUES ($1, $2, 0, $3, $4, $5, 1, $6, $7, $8, $9, 0, 0, 0, 0, 0, 0, 0, 0, $10)",
-    )
-    .bind(frame.id.0.to_vec())
-    .bind(frame.lane.as_str())
-    .bind(frame.priority as i64)
-    .bind(seq)
-    .bind(campaign)
-    .bind(row.states)
-    .bind(row.codes)
-    .bind(row.checksum)
-    .bind(frame.count as i64)
-    .bind(frame.accepted_at)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query("INSERT INTO dispatch_find (frame, prints) VALUES ($1, $2)")
-        .bind(frame.id.0.to_vec())
-        .bind(frame.prints.clone())
-        .execute(&mut *conn)
-        .await?;
+    let text = format!(
+        "INSERT INTO dispatch_side (frame, lane, priority, seq, campaign, states, codes, checksum, pending, changed_at,
+             shard, open, unknown, sent, failed, expired, suppressed, cancelled, delivered, fence)
+         SELECT v.*, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0 FROM (VALUES {}) AS v",
+        many::values(0, frames.len(), SIDE_COLUMNS)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for (frame, seq) in frames.iter().zip(seq + 1..) {
+        let row = Side::new(frame.count).row();
+        query = query
+            .bind(frame.id.0.to_vec())
+            .bind(frame.lane.clone())
+            .bind(frame.priority as i64)
+            .bind(seq)
+            .bind(frame.campaign.map(|id| id.0.to_vec()))
+            .bind(row.states)
+            .bind(row.codes)
+            .bind(row.checksum)
+            .bind(frame.count as i64)
+            .bind(frame.accepted_at);
+    }
+    query.execute(&mut *conn).await?;
+    let text = format!("INSERT INTO dispatch_find (frame, prints) VALUES {}", many::values(0, frames.len(), 2));
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for frame in frames {
+        query = query.bind(frame.id.0.to_vec()).bind(frame.prints.clone());
+    }
+    query.execute(&mut *conn).await?;
     Ok(())
 }
 
@@ -123,23 +136,7 @@ pub async fn store_save(
     save: &Save,
     now: Millis,
 ) -> Result<()> {
-    for mark in &save.marks {
-        sqlx::query(
-            "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, started_at, deadline)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (frame, first, attempt) DO UPDATE SET deadline = $8",
-        )
-        .bind(mark.key.frame.0.to_vec())
-        .bind(i64::from(mark.key.first))
-        .bind(i64::from(mark.key.attempt))
-        .bind(slots_to_bytes(&mark.slots))
-        .bind(i64::from(mark.tries))
-        .bind(adapter)
-        .bind(mark.started_at)
-        .bind(mark.deadline)
-        .execute(&mut *conn)
-        .await?;
-    }
+    insert_marks(conn, adapter, &save.marks).await?;
     if let Some((day, used)) = save.day {
         sqlx::query("UPDATE dispatch_shard SET day = $1, day_used = $2, marked_at = $3 WHERE lane = $4 AND shard = 0")
             .bind(day)
@@ -149,92 +146,130 @@ pub async fn store_save(
             .execute(&mut *conn)
             .await?;
     }
-    for side in &save.sides {
-        update_side(conn, side.frame, &side.row, &side.account, fence, now).await?;
+    update_sides(conn, &save.sides, fence, now).await?;
+    update_left(conn, &save.left).await?;
+    for keys in many::pieces(&save.ended, 3) {
+        let text = format!(
+            "DELETE FROM dispatch_chunk WHERE (frame, first, attempt) IN (VALUES {})",
+            many::values(0, keys.len(), 3)
+        );
+        let query = keys.iter().fold(sqlx::query(AssertSqlSafe(text)), bind_key);
+        query.execute(&mut *conn).await?;
     }
-    for (key, slots) in &save.left {
-        sqlx::query("UPDATE dispatch_chunk SET slots = $1 WHERE frame = $2 AND first = $3 AND attempt = $4")
-            .bind(slots_to_bytes(slots))
-            .bind(key.frame.0.to_vec())
-            .bind(i64::from(key.first))
-            .bind(i64::from(key.attempt))
-            .execute(&mut *conn)
-            .await?;
+    for rows in many::pieces(&save.retries_gone, 2) {
+        let text =
+            format!("DELETE FROM dispatch_retry WHERE (frame, first) IN (VALUES {})", many::values(0, rows.len(), 2));
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for (frame, first) in rows {
+            query = query.bind(frame.0.to_vec()).bind(i64::from(*first));
+        }
+        query.execute(&mut *conn).await?;
     }
-    for key in &save.ended {
-        sqlx::query("DELETE FROM dispatch_chunk WHERE frame = $1 AND first = $2 AND attempt = $3")
-            .bind(key.frame.0.to_vec())
-            .bind(i64::from(key.first))
-            .bind(i64::from(key.attempt))
-            .execute(&mut *conn)
-            .await?;
-    }
-    for (frame, first) in &save.retries_gone {
-        sqlx::query("DELETE FROM dispatch_retry WHERE frame = $1 AND first = $2")
-            .bind(frame.0.to_vec())
-            .bind(i64::from(*first))
-            .execute(&mut *conn)
-            .await?;
-    }
-    for (frame, retry) in &save.retries {
-        insert_retry(conn, *frame, retry).await?;
+    insert_retries(conn, &save.retries).await
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
+
+fn bind_key<'q>(query: Query<'q>, key: &ChunkKey) -> Query<'q> {
+    query.bind(key.frame.0.to_vec()).bind(i64::from(key.first)).bind(i64::from(key.attempt))
+}
+
+async fn insert_marks(conn: &mut AnyConnection, adapter: i64, marks: &[Mark]) -> Result<()> {
+    for marks in many::pieces(marks, 8) {
+        let text = format!(
+            "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, started_at, deadline)
+             VALUES {} ON CONFLICT (frame, first, attempt) DO UPDATE SET deadline = excluded.deadline",
+            many::values(0, marks.len(), 8)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for mark in marks {
+            query = bind_key(query, &mark.key)
+                .bind(slots_to_bytes(&mark.slots))
+                .bind(i64::from(mark.tries))
+                .bind(adapter)
+                .bind(mark.started_at)
+                .bind(mark.deadline);
+        }
+        query.execute(&mut *conn).await?;
     }
     Ok(())
 }
 
-async fn insert_retry(conn: &mut AnyConnection, frame: Id, retry: &Retry) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO dispatch_retry (frame, first, slots, due_at, attempt, tries) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (frame, first) DO UPDATE SET slots = $3, due_at = $4, attempt = $5, tries = $6",
-    )
-    .bind(frame.0.to_vec())
-    .bind(i64::from(retry.slots.first().copied().unwrap_or_default()))
-    .bind(slots_to_bytes(&retry.slots))
-    .bind(retry.due_at)
-    .bind(i64::from(retry.attempt))
-    .bind(i64::from(retry.tries))
-    .execute(&mut *conn)
-    .await?;
+async fn update_left(conn: &mut AnyConnection, left: &[(ChunkKey, Vec<u16>)]) -> Result<()> {
+    for left in many::pieces(left, 4) {
+        let text = format!(
+            "UPDATE dispatch_chunk SET slots = v.column4 FROM (VALUES {}) AS v
+             WHERE frame = v.column1 AND first = v.column2 AND attempt = v.column3",
+            many::values(0, left.len(), 4)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for (key, slots) in left {
+            query = bind_key(query, key).bind(slots_to_bytes(slots));
+        }
+        query.execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
-/// Writes a frame's states and counts.
-pub async fn update_side(
-    conn: &mut AnyConnection,
-    frame: Id,
-    row: &SideRow,
-    account: &Account,
-    fence: i64,
-    now: Millis,
-) -> Result<()> {
-    sqlx::query(
-        "UPDATE dispatch_side SET open = $1, states = $2, codes = $3, checksum = $4, pending = $5, unknown = $6,
-             sent = $7, failed = $8, expired = $9, suppressed = $10, cancelled = $11, delivered = $12, fence = $13,
-             changed_at = $14 WHERE frame = $15 AND open <> 2",
-    )
-    .bind(i64::from(account.pending > 0))
-    .bind(row.states.clone())
-    .bind(row.codes.clone())
-    .bind(row.checksum)
-    .bind(account.pending as i64)
-    .bind(account.unknown as i64)
-    .bind(account.sent as i64)
-    .bind(account.failed as i64)
-    .bind(account.expired as i64)
-    .bind(account.suppressed as i64)
-    .bind(account.cancelled as i64)
-    .bind(account.delivered as i64)
-    .bind(fence)
-    .bind(now)
-    .bind(frame.0.to_vec())
-    .execute(&mut *conn)
-    .await?;
+async fn insert_retries(conn: &mut AnyConnection, retries: &[(Id, Retry)]) -> Result<()> {
+    for retries in many::pieces(retries, 6) {
+        let text = format!(
+            "INSERT INTO dispatch_retry (frame, first, slots, due_at, attempt, tries) VALUES {}
+             ON CONFLICT (frame, first) DO UPDATE SET
+                 slots = excluded.slots, due_at = excluded.due_at, attempt = excluded.attempt, tries = excluded.tries",
+            many::values(0, retries.len(), 6)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for (frame, retry) in retries {
+            query = query
+                .bind(frame.0.to_vec())
+                .bind(i64::from(retry.slots.first().copied().unwrap_or_default()))
+                .bind(slots_to_bytes(&retry.slots))
+                .bind(retry.due_at)
+                .bind(i64::from(retry.attempt))
+                .bind(i64::from(retry.tries));
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// Writes states and counts of frames.
+pub async fn update_sides(conn: &mut AnyConnection, sides: &[SideSave], fence: i64, now: Millis) -> Result<()> {
+    for sides in many::pieces(sides, 13) {
+        let text = format!(
+            "UPDATE dispatch_side SET fence = $1, changed_at = $2, open = v.column2, states = v.column3,
+                 codes = v.column4, checksum = v.column5, pending = v.column6, unknown = v.column7, sent = v.column8,
+                 failed = v.column9, expired = v.column10, suppressed = v.column11, cancelled = v.column12,
+                 delivered = v.column13
+             FROM (VALUES {}) AS v WHERE dispatch_side.frame = v.column1 AND dispatch_side.open <> 2",
+            many::values(2, sides.len(), 13)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text)).bind(fence).bind(now);
+        for SideSave { frame, row, account } in sides {
+            query = query
+                .bind(frame.0.to_vec())
+                .bind(i64::from(account.pending > 0))
+                .bind(row.states.clone())
+                .bind(row.codes.clone())
+                .bind(row.checksum)
+                .bind(account.pending as i64)
+                .bind(account.unknown as i64)
+                .bind(account.sent as i64)
+                .bind(account.failed as i64)
+                .bind(account.expired as i64)
+                .bind(account.suppressed as i64)
+                .bind(account.cancelled as i64)
+                .bind(account.delivered as i64);
+        }
+        query.execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
 /// Sets a frame aside: a byte of it is not what was written. What was not settled counts as unknown.
 pub async fn quarantine(conn: &mut AnyConnection, frame: Id, side: &Side, fence: i64, now: Millis) -> Result<()> {
-    update_side(conn, frame, &side.row(), &side.account(), fence, now).await?;
+    update_sides(conn, &[SideSave::of(frame, side)], fence, now).await?;
     sqlx::query("UPDATE dispatch_side SET open = 2 WHERE frame = $1")
         .bind(frame.0.to_vec())
         .execute(&mut *conn)
@@ -283,19 +318,16 @@ pub async fn open_frames(
     after: i64,
     limit: usize,
 ) -> Result<Vec<StoredFrame>> {
-    let rows = sqlx::query(
+    // The limit stands in the text: SQLite plans a statement anew each time such a parameter is bound.
+    let text = format!(
         "SELECT s.frame, s.seq, s.campaign, f.count, f.body, s.states, s.codes, s.checksum
          FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame LEFT JOIN dispatch_campaign c ON c.id = s.campaign
          WHERE s.open = 1 AND s.lane = $1 AND s.shard = 0 AND s.priority = $2 AND s.seq > $3
              AND (s.campaign IS NULL OR c.state = 'running')
-         ORDER BY s.seq LIMIT $4",
-    )
-    .bind(lane)
-    .bind(priority as i64)
-    .bind(after)
-    .bind(limit as i64)
-    .fetch_all(&mut *conn)
-    .await?;
+         ORDER BY s.seq LIMIT {limit}"
+    );
+    let query = sqlx::query(AssertSqlSafe(text)).bind(lane).bind(priority as i64).bind(after);
+    let rows = query.fetch_all(&mut *conn).await?;
     rows.iter().map(StoredFrame::from_row).collect()
 }
 
@@ -360,16 +392,21 @@ pub async fn frame(conn: &mut AnyConnection, id: Id) -> Result<Option<(StoredFra
     row.map(|row| Ok((StoredFrame::from_row(&row)?, row.try_get(8)?, row.try_get(9)?))).transpose()
 }
 
-/// The states of a frame of `lane`.
-pub async fn side(conn: &mut AnyConnection, frame: Id, lane: &str) -> Result<Option<SideRow>> {
-    let row =
-        sqlx::query("SELECT states, codes, checksum FROM dispatch_side WHERE frame = $1 AND lane = $2 AND open <> 2")
-            .bind(frame.0.to_vec())
-            .bind(lane)
-            .fetch_optional(&mut *conn)
-            .await?;
-    row.map(|row| Ok(SideRow { states: row.try_get(0)?, codes: row.try_get(1)?, checksum: row.try_get(2)? }))
-        .transpose()
+/// The states of those of `frames` that are of `lane`.
+pub async fn sides(conn: &mut AnyConnection, frames: &[Id], lane: &str) -> Result<HashMap<Id, SideRow>> {
+    let text = format!(
+        "SELECT frame, states, codes, checksum FROM dispatch_side
+         WHERE lane = $1 AND open <> 2 AND frame IN (VALUES {})",
+        many::values(1, frames.len(), 1)
+    );
+    let query = sqlx::query(AssertSqlSafe(text)).bind(lane);
+    let query = frames.iter().fold(query, |query, frame| query.bind(frame.0.to_vec()));
+    let rows = query.fetch_all(&mut *conn).await?;
+    let side = |row: &sqlx::any::AnyRow| {
+        let side = SideRow { states: row.try_get(1)?, codes: row.try_get(2)?, checksum: row.try_get(3)? };
+        Ok((id_column(row.try_get(0)?)?, side))
+    };
+    rows.iter().map(side).collect()
 }
 
 /// Cancels what is pending in a few frames of a campaign after `after`, leaving out those in `held`; answers the last
@@ -395,6 +432,7 @@ pub async fn cancel_some(
     .fetch_all(&mut *conn)
     .await?;
     let mut last = None;
+    let mut sides = Vec::new();
     for row in &rows {
         last = Some(row.try_get(1)?);
         let id = id_column(row.try_get(0)?)?;
@@ -406,9 +444,14 @@ pub async fn cancel_some(
                 side.advance(slot, crate::side::State::Cancelled, "");
             }
         }
-        update_side(conn, id, &side.row(), &side.account(), fence, now).await?;
-        for text in ["DELETE FROM dispatch_chunk WHERE frame = $1", "DELETE FROM dispatch_retry WHERE frame = $1"] {
-            sqlx::query(text).bind(id.0.to_vec()).execute(&mut *conn).await?;
+        sides.push(SideSave::of(id, &side));
+    }
+    update_sides(conn, &sides, fence, now).await?;
+    for table in ["dispatch_chunk", "dispatch_retry"] {
+        for sides in many::pieces(&sides, 1) {
+            let text = format!("DELETE FROM {table} WHERE frame IN (VALUES {})", many::values(0, sides.len(), 1));
+            let query = sqlx::query(AssertSqlSafe(text));
+            sides.iter().fold(query, |query, side| query.bind(side.frame.0.to_vec())).execute(&mut *conn).await?;
         }
     }
     Ok(last)

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use naru_core::clock::{Clock, Micros, Millis};
@@ -15,7 +16,7 @@ use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::Address;
 use naru_store::error::StoreError;
 use naru_store::{Engine, Store};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
@@ -70,8 +71,6 @@ pub struct Parts {
 
 /// Said to a running lane from outside.
 pub enum Order {
-    /// New frames may be in the store.
-    Work,
     /// Something the machine knows, answered once it was taken.
     Event(Event, oneshot::Sender<()>),
     /// Cancels what is not in memory too.
@@ -82,7 +81,15 @@ pub enum Order {
 #[derive(Clone)]
 pub struct Running {
     orders: mpsc::Sender<Order>,
+    news: Arc<News>,
     status: watch::Receiver<Status>,
+}
+
+/// Which priorities may have new frames. However often it is told before the lane looks: one look is enough.
+#[derive(Default)]
+struct News {
+    of: [AtomicBool; 3],
+    told: Notify,
 }
 
 impl Running {
@@ -92,9 +99,10 @@ impl Running {
         let _ = self.orders.send(order).await;
     }
 
-    /// Tells it about new frames; never waits, as one such telling is as good as many.
-    pub fn wake(&self) {
-        let _ = self.orders.try_send(Order::Work);
+    /// Tells it that the store may hold new frames of a priority; never waits.
+    pub fn wake(&self, priority: usize) {
+        self.news.of[priority].store(true, Ordering::Release);
+        self.news.told.notify_one();
     }
 
     /// How it is.
@@ -118,12 +126,13 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Runn
     let (orders, order_receiver) = mpsc::channel(1_024);
     let (messages, message_receiver) = mpsc::channel(MESSAGES_MAX);
     let (status_sender, status) = watch::channel(lane.status());
-    let parts = Arc::new(parts);
+    let (parts, news) = (Arc::new(parts), Arc::new(News::default()));
     let runner = Runner {
         merge: Merge::new(parts.store.clone(), parts.name.clone(), parts.fence),
         parts: parts.clone(),
         lane,
         messages,
+        news: news.clone(),
         frames: HashMap::new(),
         recent: VecDeque::new(),
         claims: 0,
@@ -135,7 +144,7 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Runn
         status: status_sender,
     };
     parts.lifecycle.spawn("lane", runner.work(order_receiver, message_receiver, receipts));
-    Running { orders, status }
+    Running { orders, news, status }
 }
 
 struct Runner {
@@ -143,6 +152,7 @@ struct Runner {
     lane: Lane,
     merge: Merge,
     messages: mpsc::Sender<Message>,
+    news: Arc<News>,
     frames: HashMap<Id, Arc<Frame>>,
     recent: VecDeque<Id>,
     claims: usize,
@@ -179,6 +189,7 @@ impl Runner {
                 biased;
                 _ = messages.recv_many(&mut group, GROUP_MAX) => group.drain(..).for_each(|message| self.take(message)),
                 Some(order) = orders.recv() => self.obey(order),
+                () = self.news.told.notified() => self.hear(),
                 Some(stored) = receipts.recv(), if self.merge.has_room() => self.merge.take(stored),
                 () = self.parts.lifecycle.stopped(), if !stopping => {
                     stopping = true;
@@ -208,7 +219,17 @@ impl Runner {
         let now = self.now();
         if self.parts.store.engine() == Engine::Postgres && now.mono >= self.look_at {
             self.look_at = now.mono + TICK.as_micros() as Micros;
-            self.lane.apply(now, Event::Work);
+            self.news.of.iter().for_each(|news| news.store(true, Ordering::Relaxed));
+            self.hear();
+        }
+    }
+
+    fn hear(&mut self) {
+        let now = self.now();
+        for priority in 0..self.news.of.len() {
+            if self.news.of[priority].swap(false, Ordering::Acquire) {
+                self.lane.apply(now, Event::Work { priority });
+            }
         }
     }
 
@@ -250,7 +271,6 @@ impl Runner {
     fn obey(&mut self, order: Order) {
         let now = self.now();
         match order {
-            Order::Work => self.lane.apply(now, Event::Work),
             Order::Event(event, done) => {
                 self.lane.apply(now, event);
                 let _ = done.send(());

@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod lock;
+pub mod many;
 pub mod migrate;
 pub mod open;
 mod writer;

@@ -54,6 +54,11 @@ impl Keys {
         next
     }
 
+    /// Whether a later message waits for the key.
+    pub fn is_waited_for(&self, key: u64) -> bool {
+        matches!(self.busy.get(&key), Some(Some(waiting)) if !waiting.is_empty())
+    }
+
     /// How many messages wait for an earlier one.
     pub fn waiting(&self) -> usize {
         self.waiting

@@ -32,6 +32,8 @@ impl Lane {
             ending: Vec::new(),
             done: Vec::new(),
             saving: None,
+            changed_at: None,
+            urgent: false,
             commit_us: 0,
             day,
             day_used,
@@ -53,7 +55,7 @@ impl Lane {
     pub fn apply(&mut self, now: Now, event: Event) {
         match event {
             Event::Tick => {}
-            Event::Work => self.queues.iter_mut().for_each(Queue::work),
+            Event::Work { priority } => self.queues[priority].work(),
             Event::Restored { priority, frames } => self.restored(now, priority, frames),
             Event::Claimed { priority, frames, more } => self.claimed(now, priority, frames, more),
             Event::ClaimFailed { priority } => {
@@ -96,7 +98,8 @@ impl Lane {
         let doubt = self.doubts.peek().filter(|_| !self.stopped).map(|Reverse((at, _))| on_mono(*at));
         let (start, choice) =
             if self.may_start() { (self.next_start_at(), self.next_choice_at(now)) } else { (None, None) };
-        [retry, doubt, start, choice].into_iter().flatten().min()
+        let save = self.save_due_at(now).filter(|_| self.saving.is_none());
+        [retry, doubt, start, choice, save].into_iter().flatten().min()
     }
 
     /// Whether the lane has this frame in memory, so that it alone may change its states.
@@ -167,6 +170,7 @@ impl Lane {
             open.side.advance(slot, state, code);
         }
         open.ending += 1;
+        self.urgent |= self.queues[open.priority].keys.is_waited_for(open.key(slot));
         self.ending.push((no, slot));
         self.make_dirty(no);
     }

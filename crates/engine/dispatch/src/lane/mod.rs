@@ -139,7 +139,10 @@ pub enum Event {
     /// Nothing; time went on.
     Tick,
     /// The store may hold frames it did not hold before.
-    Work,
+    Work {
+        /// Of which priority.
+        priority: usize,
+    },
     /// The store gave frames of which an earlier owner left retries or chunks, whatever became of their campaign. Said
     /// before anything else, so that their keys are held and their requests count from the start.
     Restored {
@@ -325,6 +328,13 @@ pub struct SideSave {
     pub account: Account,
 }
 
+impl SideSave {
+    /// The states of `frame` as they are now.
+    pub fn of(frame: Id, side: &Side) -> SideSave {
+        SideSave { frame, row: side.row(), account: side.account() }
+    }
+}
+
 /// How the lane is, for pages and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -381,6 +391,10 @@ pub struct Lane {
     /// Frames that were forgotten, to be told.
     done: Vec<Id>,
     saving: Option<Saving>,
+    /// When the first of what the next save holds came about.
+    changed_at: Option<Micros>,
+    /// Somebody waits for what the next save holds.
+    urgent: bool,
     /// How long the last commit took.
     commit_us: Micros,
     day: i64,

@@ -16,6 +16,9 @@ const GRACE_MS: Millis = 2_000;
 const GIVE_UP_US: Micros = 1_000_000;
 /// A commit that took longer does not make the next deadline later still.
 const COMMIT_MAX_US: Micros = 30_000_000;
+/// Outcomes that nothing waits for are stored together with those of the next moments: a slow lane's commits cost more
+/// than its sends. Whoever dies meanwhile leaves that much more in doubt, as if its commit had been slow.
+const GATHER_US: Micros = 10_000;
 
 impl Lane {
     /// One save at a time: while it is committed the next one gathers.
@@ -23,12 +26,17 @@ impl Lane {
         if self.saving.is_some() || !self.has_changed() {
             return;
         }
+        self.changed_at.get_or_insert(now.mono);
+        if self.save_due_at(now).is_some_and(|at| at > now.mono) {
+            return;
+        }
+        (self.changed_at, self.urgent) = (None, false);
         let mut save = std::mem::take(&mut self.next);
         let frames = std::mem::take(&mut self.dirty);
         for no in &frames {
             if let Some(open) = self.frames.get_mut(no) {
                 (open.dirty, open.saving) = (false, true);
-                save.sides.push(SideSave { frame: open.id, row: open.side.row(), account: open.side.account() });
+                save.sides.push(SideSave::of(open.id, &open.side));
             }
         }
         for key in std::mem::take(&mut self.changed) {
@@ -62,6 +70,13 @@ impl Lane {
             start_by_max: now.mono + grace_ms as Micros * 1_000 - GIVE_UP_US,
         });
         actions.push(Action::Save(save));
+    }
+
+    /// When what changed is stored; at once where a start or a later message of a key waits for it.
+    pub(super) fn save_due_at(&self, now: Now) -> Option<Micros> {
+        let changed_at = self.changed_at?;
+        let urgent = self.urgent || self.stopped || !self.next.marks.is_empty();
+        Some(if urgent { now.mono } else { changed_at + GATHER_US })
     }
 
     pub(super) fn saved(&mut self, now: Now) {

@@ -68,6 +68,11 @@ impl Disk {
     }
 
     pub fn store(&mut self, save: &Save, now: Millis) {
+        // Rows of one statement: none may be there twice.
+        assert!(all_differ(save.marks.iter().map(|mark| mark.key)));
+        assert!(all_differ(save.sides.iter().map(|side| side.frame)));
+        assert!(all_differ(save.left.iter().map(|(key, _)| *key)));
+        assert!(all_differ(save.retries.iter().map(|(frame, retry)| (*frame, retry.slots[0]))));
         for mark in &save.marks {
             let row = ChunkRow {
                 slots: mark.slots.clone(),
@@ -186,4 +191,9 @@ impl Disk {
 
 pub fn campaign_id(campaign: usize) -> Id {
     Id([campaign as u8 + 1; 16])
+}
+
+fn all_differ<T: Eq + std::hash::Hash>(mut all: impl Iterator<Item = T>) -> bool {
+    let mut seen = HashSet::new();
+    all.all(|one| seen.insert(one))
 }

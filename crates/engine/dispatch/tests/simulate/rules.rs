@@ -67,7 +67,7 @@ impl Stand {
         let (retries, doubts) = (Vec::new(), Vec::new());
         let frame = Loaded { id, seq, campaign: None, keys, expires: Vec::new(), side, retries, doubts };
         self.frames.push((priority, frame));
-        self.step(Event::Work);
+        self.step(Event::Work { priority });
         id
     }
 
@@ -218,6 +218,7 @@ fn doubts_of_one_chunk_are_looked_into_together_and_count_once() {
     for (chunk, slots) in std::mem::take(&mut stand.asked) {
         stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
     }
+    stand.run_for(SECOND);
     assert_eq!(stand.last_side().account().of(State::Sent), 64);
     assert_eq!((stand.lane.status().frames, stand.lane.status().busy), (0, 0));
 }
@@ -273,12 +274,13 @@ fn a_message_that_will_be_too_old_when_it_is_due_ends_now() {
     stand.accept(INFO, 2);
     stand.frames[0].1.expires = vec![MIDNIGHT + 60_000, Millis::MAX];
     let mut stand = Stand { lane: Lane::new(options(), 0, 0), started: Vec::new(), saves: Vec::new(), ..stand };
-    stand.step(Event::Work);
+    stand.step(Event::Work { priority: INFO });
     stand.run_for(SECOND);
     for index in 0..2 {
         let again = Verdict::Retry { code: "busy".to_owned(), after: Some(Duration::from_secs(3_600)) };
         stand.answer(index, Answer::Each(vec![again]));
     }
+    stand.run_for(SECOND);
     let side = stand.last_side();
     assert_eq!((side.state(0), side.code(0), side.state(1)), (State::Expired, Some("expired"), State::Pending));
 }
@@ -318,11 +320,36 @@ fn a_paused_lane_leaves_only_what_left_in_doubt() {
     stand.accept(INFO, 64);
     stand.run_for(SECOND / 10);
     stand.step(Event::Pause(true));
+    stand.run_for(SECOND / 10);
     let marks = stand.saves.iter().flat_map(|save| save.marks.iter().map(|mark| mark.key));
     let ended: Vec<ChunkKey> = stand.saves.iter().flat_map(|save| save.ended.clone()).collect();
     let in_doubt: Vec<ChunkKey> = marks.filter(|key| !ended.contains(key)).collect();
     let left: Vec<ChunkKey> = stand.started.iter().map(|(_, chunk, _)| *chunk).collect();
     assert_eq!((left.len(), in_doubt), (4, left));
+}
+
+#[test]
+fn outcomes_are_stored_together_unless_somebody_waits_for_one() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.accept(INFO, 64);
+    stand.run_for(SECOND);
+    assert_eq!(stand.started.len(), 64);
+    let before = stand.saves.len();
+    for index in 0..32 {
+        stand.answer(index, Answer::Each(vec![Verdict::Taken]));
+        stand.run_for(500);
+    }
+    // 16 ms of answers, half a millisecond apart.
+    assert_eq!(stand.saves.len() - before, 1);
+    // A second message to the customer of the last one.
+    let (id, keys) = (Id([9; 16]), vec![stand.frames[0].1.keys[63]]);
+    let next = Loaded { id, seq: 9, keys, side: Side::new(1), ..stand.frames[0].1.clone() };
+    stand.frames.push((INFO, next));
+    stand.step(Event::Work { priority: INFO });
+    let before = stand.saves.len();
+    stand.answer(63, Answer::Each(vec![Verdict::Taken]));
+    assert!(stand.saves.len() > before, "the next message waits");
+    assert_eq!(stand.started.last().map(|(_, chunk, _)| chunk.frame), Some(id));
 }
 
 #[test]

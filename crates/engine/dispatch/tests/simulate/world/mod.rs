@@ -32,7 +32,7 @@ const STEPS_MAX: usize = 10_000;
 enum Happening {
     Wake,
     Accepted { frame: usize },
-    Work { life: u64 },
+    Work { life: u64, priority: usize },
     Read { life: u64, priority: usize, after: i64, limit: usize },
     Claimed { life: u64, priority: usize, frames: Vec<Loaded>, more: bool },
     ClaimFailed { life: u64, priority: usize },
@@ -173,7 +173,7 @@ impl World {
         match happening {
             Happening::Wake => self.tell(Event::Tick),
             Happening::Accepted { frame } => self.accept(frame),
-            Happening::Work { life } => self.tell_life(life, Event::Work),
+            Happening::Work { life, priority } => self.tell_life(life, Event::Work { priority }),
             Happening::Read { life, priority, after, limit } => self.read(life, priority, after, limit),
             Happening::Claimed { life, priority, frames, more } => {
                 if life == self.life {

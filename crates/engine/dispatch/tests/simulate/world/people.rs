@@ -31,12 +31,12 @@ impl World {
             expires,
             side: Side::new(plan.keys.len()).row(),
         };
-        let id = plan.id;
+        let (id, priority) = (plan.id, plan.priority);
         self.disk.insert(id, row);
         self.watch.accepted(&self.disk, id);
         self.frames_left -= 1;
         let life = self.life;
-        self.within(SECOND / 100, Happening::Work { life });
+        self.within(SECOND / 100, Happening::Work { life, priority });
     }
 
     pub(super) fn ordered(&mut self, order: Order) {
