@@ -149,16 +149,13 @@ pub async fn store_save(
     update_sides(conn, &save.sides, fence, now).await?;
     update_left(conn, &save.left).await?;
     for keys in many::pieces(&save.ended, 3) {
-        let text = format!(
-            "DELETE FROM dispatch_chunk WHERE (frame, first, attempt) IN (VALUES {})",
-            many::values(0, keys.len(), 3)
-        );
+        let rows = many::any_of(&["frame", "first", "attempt"], keys.len());
+        let text = format!("DELETE FROM dispatch_chunk WHERE {rows}");
         let query = keys.iter().fold(sqlx::query(AssertSqlSafe(text)), bind_key);
         query.execute(&mut *conn).await?;
     }
     for rows in many::pieces(&save.retries_gone, 2) {
-        let text =
-            format!("DELETE FROM dispatch_retry WHERE (frame, first) IN (VALUES {})", many::values(0, rows.len(), 2));
+        let text = format!("DELETE FROM dispatch_retry WHERE {}", many::any_of(&["frame", "first"], rows.len()));
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (frame, first) in rows {
             query = query.bind(frame.0.to_vec()).bind(i64::from(*first));
