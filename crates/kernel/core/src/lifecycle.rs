@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Shared by all parts of one process. Cloning is cheap.
@@ -41,6 +41,27 @@ impl Lifecycle {
         // The one place that spawns: everything else comes through here and so has a name.
         #[allow(clippy::disallowed_methods)]
         tokio::spawn(work)
+    }
+
+    /// Starts a task on a thread of its own, for one that many others wait for: it never stands in line behind them.
+    /// What it waits for must be made by `work`, on that thread. The returned value completes when it has ended.
+    pub fn spawn_alone<F>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> std::io::Result<oneshot::Receiver<()>>
+    where
+        F: Future<Output = ()>,
+    {
+        tracing::debug!(task.name = name, "task started on its own thread");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(async { work().await });
+            // Nobody may wait for it any more.
+            let _ = end.send(());
+        })?;
+        Ok(ended)
     }
 
     /// Marks a unit of work that shutdown must wait for until the returned value is dropped.
@@ -106,6 +127,16 @@ impl Drop for Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_alone_runs_on_a_thread_of_its_name_and_its_end_is_told() {
+        let (tell, told) = oneshot::channel();
+        let ended = Lifecycle::default().spawn_alone("lonely", || async {
+            let _ = tell.send(std::thread::current().name().map(str::to_owned));
+        });
+        ended.unwrap().await.unwrap();
+        assert_eq!(told.await.unwrap().as_deref(), Some("lonely"));
+    }
 
     #[tokio::test]
     async fn drain_waits_for_activities_and_names_them() {

@@ -1,4 +1,5 @@
-//! The one task that writes: it takes all jobs that wait, runs them in one transaction, commits, then answers.
+//! The one task that writes, on a thread of its own: it takes all jobs that wait, runs them in one transaction, commits,
+//! then answers.
 //!
 //! No fixed linger is needed: while one commit waits for the disk the next group gathers by itself. A job that fails
 //! takes the group's transaction with it, so the group is run again one by one: jobs are written to bear that.
@@ -24,17 +25,31 @@ const GROUP_MAX: usize = 512;
 /// Hands jobs to the writer task.
 pub(crate) struct Handle {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
-    ended: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Handle {
     /// Connects and starts the task.
     pub(crate) async fn start(connector: Connector, lifecycle: &Lifecycle) -> Result<Handle> {
-        let conn = connector.writing().await?;
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        let writer = Writer { connector, conn: Some(conn), jobs: receiver };
-        let task = lifecycle.spawn("store writer", writer.work());
-        Ok(Handle { jobs: Some(sender), ended: Mutex::new(Some(task)) })
+        let (open, opened) = oneshot::channel();
+        // Every statement is a question and an answer between two threads: on one that others share, each answer would
+        // wait for its turn.
+        let ended = lifecycle.spawn_alone("store writer", || async move {
+            match connector.writing().await {
+                Ok(conn) => {
+                    let writer = Writer { connector, conn: Some(conn), jobs: receiver };
+                    if open.send(Ok(())).is_ok() {
+                        writer.work().await;
+                    }
+                }
+                // Whoever asked to open may have gone.
+                Err(error) => drop(open.send(Err(error))),
+            }
+        });
+        let ended = ended.map_err(|e| StoreError::from(sqlx::Error::Io(e)))?;
+        opened.await.map_err(|_| closed())??;
+        Ok(Handle { jobs: Some(sender), ended: Mutex::new(Some(ended)) })
     }
 
     /// A handle that refuses every job.
@@ -60,9 +75,9 @@ impl Handle {
         if jobs.send(Box::new(Close { answer })).await.is_ok() {
             let _ = answered.await;
         }
-        let task = self.ended.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        if let Some(task) = task {
-            let _ = task.await;
+        let ended = self.ended.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(ended) = ended {
+            let _ = ended.await;
         }
     }
 }
