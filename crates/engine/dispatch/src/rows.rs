@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use naru_core::clock::Millis;
 use naru_core::id::Id;
 use naru_store::error::StoreError;
+use naru_store::script::{Bound, Script};
 use naru_store::{Result, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -47,74 +48,82 @@ pub fn id_column(bytes: Vec<u8>) -> Result<Id> {
     Id::from_bytes(&bytes).ok_or_else(|| StoreError::Damaged { what: format!("an id of {} bytes", bytes.len()) })
 }
 
-/// Stores frames and gives them their place in the lane's order, under the shard row's lock.
+/// Stores frames and gives them their place in the lane's order, under the shard row's lock. Frames that are there
+/// already are left as they are: a commit whose answer was lost is made again.
 pub async fn insert_frames(conn: &mut AnyConnection, frames: &[NewFrame]) -> Result<()> {
+    let mut script = Script::on(conn);
     for run in frames.chunk_by(|a, b| a.lane == b.lane) {
-        let last: i64 =
-            sqlx::query_scalar("UPDATE dispatch_shard SET seq = seq + $1 WHERE lane = $2 AND shard = 0 RETURNING seq")
-                .bind(run.len() as i64)
-                .bind(run[0].lane.as_str())
-                .fetch_one(&mut *conn)
-                .await?;
-        let mut seq = last - run.len() as i64;
-        for piece in many::pieces(run, SIDE_COLUMNS) {
-            insert_piece(conn, piece, seq).await?;
-            seq += piece.len() as i64;
-        }
+        let places: Vec<(usize, &NewFrame)> = run.iter().enumerate().map(|(n, it)| (run.len() - 1 - n, it)).collect();
+        let text = |before, _| {
+            let (count, lane) = (before + 1, before + 2);
+            format!("UPDATE dispatch_shard SET seq = seq + ${count} WHERE lane = ${lane} AND shard = 0")
+        };
+        let bind = |bound: &mut Bound, run: &&[NewFrame]| {
+            bound.bind(run.len() as i64).bind(run[0].lane.clone());
+        };
+        script.add(&[run], 2, text, bind).await?;
+        insert_bodies(&mut script, run).await?;
+        insert_sides(&mut script, &places).await?;
     }
-    Ok(())
+    script.end().await
 }
 
-const SIDE_COLUMNS: usize = 10;
-
-/// Frames of one lane, the first of which comes after `seq`.
-async fn insert_piece(conn: &mut AnyConnection, frames: &[NewFrame], seq: i64) -> Result<()> {
-    let text = format!(
-        "INSERT INTO dispatch_frame (id, campaign, count, accepted_at, body) VALUES {} ON CONFLICT DO NOTHING",
-        many::values(0, frames.len(), 5)
-    );
-    let mut query = sqlx::query(AssertSqlSafe(text));
-    for frame in frames {
-        query = query
+async fn insert_bodies(script: &mut Script<'_>, frames: &[NewFrame]) -> Result<()> {
+    let text = |before, rows| {
+        let rows = many::values(before, rows, 5);
+        format!(
+            "INSERT INTO dispatch_frame (id, campaign, count, accepted_at, body) VALUES {rows} ON CONFLICT DO NOTHING"
+        )
+    };
+    let bind = |bound: &mut Bound, frame: &NewFrame| {
+        bound
             .bind(frame.id.0.to_vec())
             .bind(frame.campaign.map(|id| id.0.to_vec()))
             .bind(frame.count as i64)
             .bind(frame.accepted_at)
             .bind(frame.body.clone());
-    }
-    // A commit whose answer was lost is made again with the same ids: all of it is there, or none.
-    if query.execute(&mut *conn).await?.rows_affected() == 0 {
-        return Ok(());
-    }
-    let text = format!(
-        "INSERT INTO dispatch_side (frame, lane, priority, seq, campaign, states, codes, checksum, pending, changed_at,
-             shard, open, unknown, sent, failed, expired, suppressed, cancelled, delivered, fence)
-         SELECT v.*, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0 FROM (VALUES {}) AS v",
-        many::values(0, frames.len(), SIDE_COLUMNS)
-    );
-    let mut query = sqlx::query(AssertSqlSafe(text));
-    for (frame, seq) in frames.iter().zip(seq + 1..) {
+    };
+    script.add(frames, 5, text, bind).await?;
+    let text = |before, rows| {
+        format!(
+            "INSERT INTO dispatch_find (frame, prints) VALUES {} ON CONFLICT DO NOTHING",
+            many::values(before, rows, 2)
+        )
+    };
+    let bind = |bound: &mut Bound, frame: &NewFrame| {
+        bound.bind(frame.id.0.to_vec()).bind(frame.prints.clone());
+    };
+    script.add(frames, 2, text, bind).await
+}
+
+/// States of frames of one lane, each with how many come after it.
+async fn insert_sides(script: &mut Script<'_>, frames: &[(usize, &NewFrame)]) -> Result<()> {
+    let text = |before, rows| {
+        format!(
+            "INSERT INTO dispatch_side (frame, lane, priority, seq, campaign, states, codes, checksum, pending,
+                 changed_at, shard, open, unknown, sent, failed, expired, suppressed, cancelled, delivered, fence)
+             SELECT v.column1, s.lane, v.column3, s.seq - v.column4, v.column5, v.column6, v.column7, v.column8,
+                 v.column9, v.column10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
+             FROM (VALUES {}) AS v JOIN dispatch_shard s ON s.lane = v.column2 AND s.shard = 0
+             WHERE true ON CONFLICT DO NOTHING",
+            many::values(before, rows, 10)
+        )
+    };
+    let bind = |bound: &mut Bound, (after, frame): &(usize, &NewFrame)| {
         let row = Side::new(frame.count).row();
-        query = query
+        bound
             .bind(frame.id.0.to_vec())
             .bind(frame.lane.clone())
             .bind(frame.priority as i64)
-            .bind(seq)
+            .bind(*after as i64)
             .bind(frame.campaign.map(|id| id.0.to_vec()))
             .bind(row.states)
             .bind(row.codes)
             .bind(row.checksum)
             .bind(frame.count as i64)
             .bind(frame.accepted_at);
-    }
-    query.execute(&mut *conn).await?;
-    let text = format!("INSERT INTO dispatch_find (frame, prints) VALUES {}", many::values(0, frames.len(), 2));
-    let mut query = sqlx::query(AssertSqlSafe(text));
-    for frame in frames {
-        query = query.bind(frame.id.0.to_vec()).bind(frame.prints.clone());
-    }
-    query.execute(&mut *conn).await?;
-    Ok(())
+    };
+    script.add(frames, 10, text, bind).await
 }
 
 /// Runs a write of the lane's owner only while it still is the owner.
@@ -136,132 +145,134 @@ pub async fn store_save(
     save: &Save,
     now: Millis,
 ) -> Result<()> {
-    insert_marks(conn, adapter, &save.marks).await?;
-    if let Some((day, used)) = save.day {
-        sqlx::query("UPDATE dispatch_shard SET day = $1, day_used = $2, marked_at = $3 WHERE lane = $4 AND shard = 0")
-            .bind(day)
-            .bind(used as i64)
-            .bind(now)
-            .bind(lane)
-            .execute(&mut *conn)
-            .await?;
-    }
-    update_sides(conn, &save.sides, fence, now).await?;
-    update_left(conn, &save.left).await?;
-    for keys in many::pieces(&save.ended, 3) {
-        let rows = many::any_of(&["frame", "first", "attempt"], keys.len());
-        let text = format!("DELETE FROM dispatch_chunk WHERE {rows}");
-        let query = keys.iter().fold(sqlx::query(AssertSqlSafe(text)), bind_key);
-        query.execute(&mut *conn).await?;
-    }
-    for rows in many::pieces(&save.retries_gone, 2) {
-        let text = format!("DELETE FROM dispatch_retry WHERE {}", many::any_of(&["frame", "first"], rows.len()));
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for (frame, first) in rows {
-            query = query.bind(frame.0.to_vec()).bind(i64::from(*first));
-        }
-        query.execute(&mut *conn).await?;
-    }
-    insert_retries(conn, &save.retries).await
+    let mut script = Script::on(conn);
+    insert_marks(&mut script, adapter, &save.marks).await?;
+    let text = |before: usize, _| {
+        format!(
+            "UPDATE dispatch_shard SET day = ${}, day_used = ${}, marked_at = ${} WHERE lane = ${} AND shard = 0",
+            before + 1,
+            before + 2,
+            before + 3,
+            before + 4
+        )
+    };
+    let bind = |bound: &mut Bound, (day, used): &(i64, u64)| {
+        bound.bind(*day).bind(*used as i64).bind(now).bind(lane.to_owned());
+    };
+    script.add(save.day.as_slice(), 4, text, bind).await?;
+    add_sides(&mut script, &save.sides, fence, now).await?;
+    update_left(&mut script, &save.left).await?;
+    let text = |before, rows| {
+        format!("DELETE FROM dispatch_chunk WHERE {}", many::any_of(before, rows, &["frame", "first", "attempt"]))
+    };
+    script.add(&save.ended, 3, text, bind_key).await?;
+    let text =
+        |before, rows| format!("DELETE FROM dispatch_retry WHERE {}", many::any_of(before, rows, &["frame", "first"]));
+    let bind = |bound: &mut Bound, (frame, first): &(Id, u16)| {
+        bound.bind(frame.0.to_vec()).bind(i64::from(*first));
+    };
+    script.add(&save.retries_gone, 2, text, bind).await?;
+    insert_retries(&mut script, &save.retries).await?;
+    script.end().await
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
-
-fn bind_key<'q>(query: Query<'q>, key: &ChunkKey) -> Query<'q> {
-    query.bind(key.frame.0.to_vec()).bind(i64::from(key.first)).bind(i64::from(key.attempt))
+fn bind_key(bound: &mut Bound, key: &ChunkKey) {
+    bound.bind(key.frame.0.to_vec()).bind(i64::from(key.first)).bind(i64::from(key.attempt));
 }
 
-async fn insert_marks(conn: &mut AnyConnection, adapter: i64, marks: &[Mark]) -> Result<()> {
-    for marks in many::pieces(marks, 8) {
-        let text = format!(
+async fn insert_marks(script: &mut Script<'_>, adapter: i64, marks: &[Mark]) -> Result<()> {
+    let text = |before, rows| {
+        format!(
             "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, started_at, deadline)
              VALUES {} ON CONFLICT (frame, first, attempt) DO UPDATE SET deadline = excluded.deadline",
-            many::values(0, marks.len(), 8)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for mark in marks {
-            query = bind_key(query, &mark.key)
-                .bind(slots_to_bytes(&mark.slots))
-                .bind(i64::from(mark.tries))
-                .bind(adapter)
-                .bind(mark.started_at)
-                .bind(mark.deadline);
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+            many::values(before, rows, 8)
+        )
+    };
+    let bind = |bound: &mut Bound, mark: &Mark| {
+        bind_key(bound, &mark.key);
+        bound
+            .bind(slots_to_bytes(&mark.slots))
+            .bind(i64::from(mark.tries))
+            .bind(adapter)
+            .bind(mark.started_at)
+            .bind(mark.deadline);
+    };
+    script.add(marks, 8, text, bind).await
 }
 
-async fn update_left(conn: &mut AnyConnection, left: &[(ChunkKey, Vec<u16>)]) -> Result<()> {
-    for left in many::pieces(left, 4) {
-        let text = format!(
+async fn update_left(script: &mut Script<'_>, left: &[(ChunkKey, Vec<u16>)]) -> Result<()> {
+    let text = |before, rows| {
+        format!(
             "UPDATE dispatch_chunk SET slots = v.column4 FROM (VALUES {}) AS v
              WHERE frame = v.column1 AND first = v.column2 AND attempt = v.column3",
-            many::values(0, left.len(), 4)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for (key, slots) in left {
-            query = bind_key(query, key).bind(slots_to_bytes(slots));
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+            many::values(before, rows, 4)
+        )
+    };
+    let bind = |bound: &mut Bound, (key, slots): &(ChunkKey, Vec<u16>)| {
+        bind_key(bound, key);
+        bound.bind(slots_to_bytes(slots));
+    };
+    script.add(left, 4, text, bind).await
 }
 
-async fn insert_retries(conn: &mut AnyConnection, retries: &[(Id, Retry)]) -> Result<()> {
-    for retries in many::pieces(retries, 6) {
-        let text = format!(
+async fn insert_retries(script: &mut Script<'_>, retries: &[(Id, Retry)]) -> Result<()> {
+    let text = |before, rows| {
+        format!(
             "INSERT INTO dispatch_retry (frame, first, slots, due_at, attempt, tries) VALUES {}
              ON CONFLICT (frame, first) DO UPDATE SET
                  slots = excluded.slots, due_at = excluded.due_at, attempt = excluded.attempt, tries = excluded.tries",
-            many::values(0, retries.len(), 6)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for (frame, retry) in retries {
-            query = query
-                .bind(frame.0.to_vec())
-                .bind(i64::from(retry.slots.first().copied().unwrap_or_default()))
-                .bind(slots_to_bytes(&retry.slots))
-                .bind(retry.due_at)
-                .bind(i64::from(retry.attempt))
-                .bind(i64::from(retry.tries));
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+            many::values(before, rows, 6)
+        )
+    };
+    let bind = |bound: &mut Bound, (frame, retry): &(Id, Retry)| {
+        bound
+            .bind(frame.0.to_vec())
+            .bind(i64::from(retry.slots.first().copied().unwrap_or_default()))
+            .bind(slots_to_bytes(&retry.slots))
+            .bind(retry.due_at)
+            .bind(i64::from(retry.attempt))
+            .bind(i64::from(retry.tries));
+    };
+    script.add(retries, 6, text, bind).await
 }
 
 /// Writes states and counts of frames.
 pub async fn update_sides(conn: &mut AnyConnection, sides: &[SideSave], fence: i64, now: Millis) -> Result<()> {
-    for sides in many::pieces(sides, 13) {
-        let text = format!(
-            "UPDATE dispatch_side SET fence = $1, changed_at = $2, open = v.column2, states = v.column3,
-                 codes = v.column4, checksum = v.column5, pending = v.column6, unknown = v.column7, sent = v.column8,
-                 failed = v.column9, expired = v.column10, suppressed = v.column11, cancelled = v.column12,
-                 delivered = v.column13
+    let mut script = Script::on(conn);
+    add_sides(&mut script, sides, fence, now).await?;
+    script.end().await
+}
+
+async fn add_sides(script: &mut Script<'_>, sides: &[SideSave], fence: i64, now: Millis) -> Result<()> {
+    let text = |before, rows| {
+        format!(
+            "UPDATE dispatch_side SET open = v.column2, states = v.column3, codes = v.column4, checksum = v.column5,
+                 pending = v.column6, unknown = v.column7, sent = v.column8, failed = v.column9, expired = v.column10,
+                 suppressed = v.column11, cancelled = v.column12, delivered = v.column13, fence = v.column14,
+                 changed_at = v.column15
              FROM (VALUES {}) AS v WHERE dispatch_side.frame = v.column1 AND dispatch_side.open <> 2",
-            many::values(2, sides.len(), 13)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text)).bind(fence).bind(now);
-        for SideSave { frame, row, account } in sides {
-            query = query
-                .bind(frame.0.to_vec())
-                .bind(i64::from(account.pending > 0))
-                .bind(row.states.clone())
-                .bind(row.codes.clone())
-                .bind(row.checksum)
-                .bind(account.pending as i64)
-                .bind(account.unknown as i64)
-                .bind(account.sent as i64)
-                .bind(account.failed as i64)
-                .bind(account.expired as i64)
-                .bind(account.suppressed as i64)
-                .bind(account.cancelled as i64)
-                .bind(account.delivered as i64);
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+            many::values(before, rows, 15)
+        )
+    };
+    let bind = |bound: &mut Bound, SideSave { frame, row, account }: &SideSave| {
+        bound
+            .bind(frame.0.to_vec())
+            .bind(i64::from(account.pending > 0))
+            .bind(row.states.clone())
+            .bind(row.codes.clone())
+            .bind(row.checksum)
+            .bind(account.pending as i64)
+            .bind(account.unknown as i64)
+            .bind(account.sent as i64)
+            .bind(account.failed as i64)
+            .bind(account.expired as i64)
+            .bind(account.suppressed as i64)
+            .bind(account.cancelled as i64)
+            .bind(account.delivered as i64)
+            .bind(fence)
+            .bind(now);
+    };
+    script.add(sides, 15, text, bind).await
 }
 
 /// Sets a frame aside: a byte of it is not what was written. What was not settled counts as unknown.

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod many;
 pub mod migrate;
 pub mod open;
+pub mod script;
 mod writer;
 
 use std::sync::Arc;

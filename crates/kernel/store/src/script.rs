@@ -1,0 +1,92 @@
+//! Statements over many rows that need no answer, in as few trips to the database as it allows.
+//!
+//! Each trip costs more than most of these statements: on SQLite two threads take turns, on PostgreSQL there is a
+//! network. SQLite takes them all in one text. PostgreSQL takes one a trip and plans each text anew that it has not
+//! seen, so there rows go in powers of two and not in every number.
+
+use sqlx::any::AnyArguments;
+use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Encode, Type};
+
+use crate::error::StoreError;
+use crate::{Result, many};
+
+/// Short texts come again and are kept prepared; there is room for a hundred.
+const KEPT_BYTES_MAX: usize = 2_000;
+
+/// Statements to be run in order.
+pub struct Script<'c> {
+    conn: &'c mut AnyConnection,
+    together: bool,
+    text: String,
+    bound: Bound,
+}
+
+/// Parameters in the order of their numbers.
+#[derive(Default)]
+pub struct Bound {
+    arguments: AnyArguments,
+    failed: Option<sqlx::error::BoxDynError>,
+}
+
+impl Bound {
+    /// The next parameter.
+    pub fn bind<T>(&mut self, value: T) -> &mut Bound
+    where
+        T: for<'q> Encode<'q, sqlx::Any> + Type<sqlx::Any>,
+    {
+        if let Err(error) = self.arguments.add(value) {
+            self.failed.get_or_insert(error);
+        }
+        self
+    }
+}
+
+impl<'c> Script<'c> {
+    /// An empty one.
+    pub fn on(conn: &'c mut AnyConnection) -> Script<'c> {
+        let together = conn.backend_name() == "SQLite";
+        Script { conn, together, text: String::new(), bound: Bound::default() }
+    }
+
+    /// Runs `text` over all `rows`, perhaps later, and perhaps a few of them at a time: it is told how many parameters
+    /// come before its own and for how many rows it is made.
+    pub async fn add<T>(
+        &mut self,
+        rows: &[T],
+        columns: usize,
+        text: impl Fn(usize, usize) -> String,
+        bind: impl Fn(&mut Bound, &T),
+    ) -> Result<()> {
+        if self.together {
+            many::full_pieces(rows, columns).for_each(|rows| self.append(rows, &text, &bind));
+            return Ok(());
+        }
+        for rows in many::pieces(rows, columns) {
+            self.append(rows, &text, &bind);
+            self.send().await?;
+        }
+        Ok(())
+    }
+
+    fn append<T>(&mut self, rows: &[T], text: impl Fn(usize, usize) -> String, bind: impl Fn(&mut Bound, &T)) {
+        self.text += &text(self.bound.arguments.len(), rows.len());
+        self.text += ";";
+        rows.iter().for_each(|row| bind(&mut self.bound, row));
+    }
+
+    /// Runs what has not run yet.
+    pub async fn end(mut self) -> Result<()> {
+        if self.text.is_empty() { Ok(()) } else { self.send().await }
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let (text, bound) = (std::mem::take(&mut self.text), std::mem::take(&mut self.bound));
+        if let Some(error) = bound.failed {
+            return Err(StoreError::from(sqlx::Error::Encode(error)));
+        }
+        let keep = text.len() <= KEPT_BYTES_MAX;
+        let query = sqlx::query_with(AssertSqlSafe(text), bound.arguments).persistent(keep);
+        query.execute(&mut *self.conn).await?;
+        Ok(())
+    }
+}
