@@ -21,6 +21,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use naru_web::front::Door;
 use naru_web::state::{MenuItem, Parts, Web};
+use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::house::House;
@@ -49,7 +50,8 @@ pub fn router(house: &House, web: &Web, door: Door) -> Router {
     let own = words::routes(house, door).merge(openapi::routes(house)).merge(probe::routes(ctx));
     let rooms = house.components.iter().map(|component| component.routes.clone().with_state(ctx.clone()));
     let rooms = rooms.fold(own, Router::merge);
-    web.front(door, rooms)
+    let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(trace::Traced::new(ctx), trace::trace))
-        .layer(RequestBodyTimeoutLayer::new(BODY_SILENCE_MAX))
+        .layer(RequestBodyTimeoutLayer::new(BODY_SILENCE_MAX));
+    web.front(door, rooms).layer(layers)
 }

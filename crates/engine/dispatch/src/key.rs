@@ -6,6 +6,7 @@ use naru_core::clock::{Millis, seoul_day, seoul_minute};
 use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_store::error::StoreError;
+use naru_store::script::{Bound, Script};
 use naru_store::{Result, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -47,22 +48,22 @@ impl Known {
 /// Those of `keys` that were stored before.
 pub async fn known(conn: &mut AnyConnection, keys: &[[u8; 16]]) -> Result<HashMap<[u8; 16], Known>> {
     let mut found = HashMap::new();
-    for day in days(conn).await? {
-        for keys in many::pieces(keys, 1) {
-            let list = many::values(0, keys.len(), 1);
-            let text = format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN (VALUES {list})");
-            let mut query = sqlx::query(AssertSqlSafe(text));
-            for key in keys {
-                query = query.bind(key.to_vec());
-            }
-            for row in query.fetch_all(&mut *conn).await? {
-                let (key, body): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-                let ids = runs_from_bytes(&row.try_get::<Vec<u8>, _>(2)?);
-                let damaged = || StoreError::Damaged { what: format!("a key of {day}") };
-                let body = body.try_into().map_err(|_| damaged())?;
-                let ids = ids.ok_or_else(damaged)?;
-                found.insert(key.try_into().map_err(|_| damaged())?, Known { body, ids });
-            }
+    let days = days(conn).await?;
+    if days.is_empty() {
+        return Ok(found);
+    }
+    for keys in many::pieces(conn, keys, 1) {
+        let list = many::values(0, keys.len(), 1);
+        let of_day = |day: &i64| format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN (VALUES {list})");
+        let text = days.iter().map(of_day).collect::<Vec<_>>().join(" UNION ALL ");
+        let query = keys.iter().fold(many::query(text), |query, key| query.bind(key.to_vec()));
+        for row in query.fetch_all(&mut *conn).await? {
+            let (key, body): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+            let ids = runs_from_bytes(&row.try_get::<Vec<u8>, _>(2)?);
+            let damaged = || StoreError::Damaged { what: "an idempotency key".to_owned() };
+            let body = body.try_into().map_err(|_| damaged())?;
+            let ids = ids.ok_or_else(damaged)?;
+            found.insert(key.try_into().map_err(|_| damaged())?, Known { body, ids });
         }
     }
     Ok(found)
@@ -80,17 +81,16 @@ pub async fn insert(conn: &mut AnyConnection, rows: &[KeyRow], now: Millis) -> R
 
 async fn insert_day(conn: &mut AnyConnection, rows: &[KeyRow], day: i64) -> Result<()> {
     make_table(conn, day).await?;
-    for rows in many::pieces(rows, 3) {
-        let list = many::values(0, rows.len(), 3);
-        let text = format!("INSERT INTO dispatch_key_{day} (key, body, runs) VALUES {list}");
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for row in rows {
-            query = query.bind(row.key.to_vec()).bind(row.body.to_vec()).bind(row.runs.clone());
-        }
-        // A key that another instance stored a moment ago fails here, and intake tries again and finds it.
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
+    let text = |before, rows| {
+        format!("INSERT INTO dispatch_key_{day} (key, body, runs) VALUES {}", many::values(before, rows, 3))
+    };
+    let bind = |bound: &mut Bound, row: &KeyRow| {
+        bound.bind(row.key.to_vec()).bind(row.body.to_vec()).bind(row.runs.clone());
+    };
+    // A key that another instance stored a moment ago fails here, and intake tries again and finds it.
+    let mut script = Script::on(conn);
+    script.add(rows, 3, text, bind).await?;
+    script.end().await
 }
 
 async fn make_table(conn: &mut AnyConnection, day: i64) -> Result<()> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
+use naru_store::script::{Bound, Script};
 use naru_store::{Result, Store, many};
 use sqlx::AnyConnection;
 
@@ -119,7 +120,7 @@ impl Merge {
                         if !rows::hold_fence(conn, &lane, fence).await? {
                             return Ok(false);
                         }
-                        for frames in many::pieces(&frames, 1) {
+                        for frames in many::pieces(conn, &frames, 1) {
                             merge(conn, &lane, frames, fence, now).await?;
                         }
                         Ok(true)
@@ -153,16 +154,16 @@ impl Merge {
             let removed = store.write(move |conn| {
                 let rows = rows.clone();
                 Box::pin(async move {
-                    for rows in many::pieces(&rows, 1) {
-                        let list = many::values(0, rows.len(), 1);
-                        let text = format!("DELETE FROM dispatch_receipt WHERE id IN (VALUES {list})");
-                        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
-                        for row in rows {
-                            query = query.bind(row.0.to_vec());
-                        }
-                        query.execute(&mut *conn).await?;
-                    }
-                    Ok(())
+                    let text = |before, rows| {
+                        let rows = many::values(before, rows, 1);
+                        format!("DELETE FROM dispatch_receipt WHERE id IN (VALUES {rows})")
+                    };
+                    let bind = |bound: &mut Bound, row: &Id| {
+                        bound.bind(row.0.to_vec());
+                    };
+                    let mut script = Script::on(conn);
+                    script.add(&rows, 1, text, bind).await?;
+                    script.end().await
                 })
             });
             if let Err(error) = removed.await {

@@ -407,7 +407,7 @@ pub async fn sides(conn: &mut AnyConnection, frames: &[Id], lane: &str) -> Resul
          WHERE lane = $1 AND open <> 2 AND frame IN (VALUES {})",
         many::values(1, frames.len(), 1)
     );
-    let query = sqlx::query(AssertSqlSafe(text)).bind(lane);
+    let query = many::query(text).bind(lane);
     let query = frames.iter().fold(query, |query, frame| query.bind(frame.0.to_vec()));
     let rows = query.fetch_all(&mut *conn).await?;
     let side = |row: &sqlx::any::AnyRow| {
@@ -455,12 +455,15 @@ pub async fn cancel_some(
         sides.push(SideSave::of(id, &side));
     }
     update_sides(conn, &sides, fence, now).await?;
+    let mut script = Script::on(conn);
     for table in ["dispatch_chunk", "dispatch_retry"] {
-        for sides in many::pieces(&sides, 1) {
-            let text = format!("DELETE FROM {table} WHERE frame IN (VALUES {})", many::values(0, sides.len(), 1));
-            let query = sqlx::query(AssertSqlSafe(text));
-            sides.iter().fold(query, |query, side| query.bind(side.frame.0.to_vec())).execute(&mut *conn).await?;
-        }
+        let text =
+            |before, rows| format!("DELETE FROM {table} WHERE frame IN (VALUES {})", many::values(before, rows, 1));
+        let bind = |bound: &mut Bound, side: &SideSave| {
+            bound.bind(side.frame.0.to_vec());
+        };
+        script.add(&sides, 1, text, bind).await?;
     }
+    script.end().await?;
     Ok(last)
 }

@@ -1,24 +1,47 @@
-//! Statements over many rows. Each statement is a trip to the database and back, so rows go together; each text is
-//! prepared once a connection, which remembers a hundred of them, so they go in powers of two and not in every number.
+//! Statements over many rows. Each statement is a trip to the database and back, so rows go together.
+
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 /// Parameters of one statement: SQLite's driver looks each up by its name, one after another, so that long lists cost
 /// more than they save.
 const PARAMETERS_MAX: usize = 128;
+/// Short texts come again and are kept prepared; there is room for a hundred.
+const KEPT_BYTES_MAX: usize = 2_000;
 
-/// `rows` in pieces of 1, 2, 4 and so on, each small enough for one statement with `columns` parameters a row.
-pub fn pieces<T>(rows: &[T], columns: usize) -> impl Iterator<Item = &[T]> {
+/// `rows` in pieces that are small enough for one statement with `columns` parameters a row. To plan a text that it has
+/// not seen costs SQLite less than a trip and PostgreSQL more: there they are of 1, 2, 4 and so on and not of every
+/// number.
+pub fn pieces<'r, T>(
+    conn: &AnyConnection,
+    rows: &'r [T],
+    columns: usize,
+) -> impl Iterator<Item = &'r [T]> + use<'r, T> {
+    let all = is_sqlite(conn);
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let most = rest.len().min(PARAMETERS_MAX / columns).checked_ilog2()?;
-        let (piece, later) = rest.split_at(1 << most);
+        let most = rest.len().min(PARAMETERS_MAX / columns);
+        let power = 1 << most.checked_ilog2()?;
+        let (piece, later) = rest.split_at(if all { most } else { power });
         rest = later;
         Some(piece)
     })
 }
 
-/// As [`pieces`], but each as large as it may be: for texts that are not remembered.
-pub fn full_pieces<T>(rows: &[T], columns: usize) -> impl Iterator<Item = &[T]> {
-    rows.chunks(PARAMETERS_MAX / columns)
+/// Whether several statements may go in one text.
+pub(crate) fn is_sqlite(conn: &AnyConnection) -> bool {
+    conn.backend_name() == "SQLite"
+}
+
+/// A query of a text made of [`values`] or [`any_of`], kept prepared where it may come again.
+pub fn query<'q>(text: String) -> Query<'q, Any, AnyArguments> {
+    query_with(text, AnyArguments::default())
+}
+
+pub(crate) fn query_with<'q>(text: String, arguments: AnyArguments) -> Query<'q, Any, AnyArguments> {
+    let keep = text.len() <= KEPT_BYTES_MAX;
+    sqlx::query_with(AssertSqlSafe(text), arguments).persistent(keep)
 }
 
 /// `($3, $4), ($5, $6)`: the parameters of two rows of two columns after the first two.
@@ -49,16 +72,6 @@ pub fn any_of(before: usize, rows: usize, columns: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pieces_are_powers_of_two_that_fit() {
-        let sizes = |rows: usize, columns| pieces(&vec![(); rows], columns).map(<[()]>::len).collect::<Vec<_>>();
-        assert_eq!(sizes(0, 8), []);
-        assert_eq!(sizes(7, 8), [4, 2, 1]);
-        assert_eq!(sizes(37, 8), [16, 16, 4, 1]);
-        assert_eq!(sizes(9, 15), [8, 1]);
-        assert_eq!(full_pieces(&[(); 9], 15).map(<[()]>::len).collect::<Vec<_>>(), [8, 1]);
-    }
 
     #[test]
     fn parameters_are_numbered_on() {

@@ -98,6 +98,8 @@ impl Connector {
             .max_connections(READERS_MAX)
             .min_connections(1)
             .acquire_timeout(Duration::from_secs(10))
+            // A server may have gone since; a file has not.
+            .test_before_acquire(engine == Engine::Postgres)
             .after_connect(move |conn, _| {
                 Box::pin(async move {
                     match engine {

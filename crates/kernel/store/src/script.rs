@@ -1,17 +1,13 @@
 //! Statements over many rows that need no answer, in as few trips to the database as it allows.
 //!
-//! Each trip costs more than most of these statements: on SQLite two threads take turns, on PostgreSQL there is a
-//! network. SQLite takes them all in one text. PostgreSQL takes one a trip and plans each text anew that it has not
-//! seen, so there rows go in powers of two and not in every number.
+//! A trip costs more than most of these statements: on SQLite two threads take turns, on PostgreSQL there is a network.
+//! SQLite takes them all in one text; PostgreSQL takes one a trip.
 
 use sqlx::any::AnyArguments;
-use sqlx::{AnyConnection, Arguments, AssertSqlSafe, Encode, Type};
+use sqlx::{AnyConnection, Arguments, Encode, Type};
 
 use crate::error::StoreError;
 use crate::{Result, many};
-
-/// Short texts come again and are kept prepared; there is room for a hundred.
-const KEPT_BYTES_MAX: usize = 2_000;
 
 /// Statements to be run in order.
 pub struct Script<'c> {
@@ -44,7 +40,7 @@ impl Bound {
 impl<'c> Script<'c> {
     /// An empty one.
     pub fn on(conn: &'c mut AnyConnection) -> Script<'c> {
-        let together = conn.backend_name() == "SQLite";
+        let together = many::is_sqlite(conn);
         Script { conn, together, text: String::new(), bound: Bound::default() }
     }
 
@@ -57,21 +53,15 @@ impl<'c> Script<'c> {
         text: impl Fn(usize, usize) -> String,
         bind: impl Fn(&mut Bound, &T),
     ) -> Result<()> {
-        if self.together {
-            many::full_pieces(rows, columns).for_each(|rows| self.append(rows, &text, &bind));
-            return Ok(());
-        }
-        for rows in many::pieces(rows, columns) {
-            self.append(rows, &text, &bind);
-            self.send().await?;
+        for rows in many::pieces(self.conn, rows, columns) {
+            self.text += &text(self.bound.arguments.len(), rows.len());
+            self.text += ";";
+            rows.iter().for_each(|row| bind(&mut self.bound, row));
+            if !self.together {
+                self.send().await?;
+            }
         }
         Ok(())
-    }
-
-    fn append<T>(&mut self, rows: &[T], text: impl Fn(usize, usize) -> String, bind: impl Fn(&mut Bound, &T)) {
-        self.text += &text(self.bound.arguments.len(), rows.len());
-        self.text += ";";
-        rows.iter().for_each(|row| bind(&mut self.bound, row));
     }
 
     /// Runs what has not run yet.
@@ -84,9 +74,7 @@ impl<'c> Script<'c> {
         if let Some(error) = bound.failed {
             return Err(StoreError::from(sqlx::Error::Encode(error)));
         }
-        let keep = text.len() <= KEPT_BYTES_MAX;
-        let query = sqlx::query_with(AssertSqlSafe(text), bound.arguments).persistent(keep);
-        query.execute(&mut *self.conn).await?;
+        many::query_with(text, bound.arguments).execute(&mut *self.conn).await?;
         Ok(())
     }
 }

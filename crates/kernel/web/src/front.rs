@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Method};
 use naru_core::failure::{Failure, Kind};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
@@ -32,18 +33,17 @@ impl Web {
     /// The rooms behind the front, ready to be served.
     pub fn front(&self, door: Door, rooms: Router) -> Router {
         let rooms = rooms.merge(sign_in::routes()).fallback(missing);
-        let rooms = match door {
-            // No browser speaks to a socket of the file system.
-            Door::Local => rooms,
-            // The rules of Go 1.25's CrossOriginProtection: Sec-Fetch-Site, else Origin against Host; safe methods
-            // pass, and so does what carries neither header, since no browser sent it (webhooks, programs).
-            Door::Network => rooms.layer(CsrfLayer::new().with_rejection_response(cross_origin)),
-        };
-        rooms
-            .layer(CatchPanicLayer::custom(|_| Failed(Failure::bug("a handler panicked")).into_response()))
-            .layer(from_fn_with_state((self.clone(), door), meet))
-            .merge(asset::routes())
+        // No browser speaks to a socket of the file system. Else the rules of Go 1.25's CrossOriginProtection:
+        // Sec-Fetch-Site, else Origin against Host; safe methods pass, and so does what carries neither header, since no
+        // browser sent it (webhooks, programs).
+        let own_site = (door == Door::Network).then(|| CsrfLayer::new().with_rejection_response(cross_origin));
+        // One layer of several, since a router boxes each that it is given.
+        let layers = ServiceBuilder::new()
             .layer(map_response(keep_strict))
+            .layer(from_fn_with_state((self.clone(), door), meet))
+            .layer(CatchPanicLayer::custom(|_| Failed(Failure::bug("a handler panicked")).into_response()))
+            .option_layer(own_site);
+        rooms.layer(layers).merge(asset::routes().layer(map_response(keep_strict)))
     }
 }
 

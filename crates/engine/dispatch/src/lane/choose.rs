@@ -45,7 +45,7 @@ impl Lane {
     /// More is marked ahead with every start and half as much once a mark came to nothing: as much as can start in
     /// time, however long answers and commits take.
     pub(super) fn more_ahead(&mut self) {
-        let batches_max = self.options.in_flight_max.div_ceil(2).min(BATCHES_AHEAD_MAX);
+        let batches_max = self.options.in_flight_max.min(BATCHES_AHEAD_MAX);
         let max = if self.options.batch_max == 1 { SINGLES_AHEAD_MAX } else { batches_max };
         self.ahead = (self.ahead + 1).min(max);
     }

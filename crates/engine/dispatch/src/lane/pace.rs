@@ -120,9 +120,13 @@ impl Pace {
         }
     }
 
-    /// The most messages of one request, so that it spans at most half a second of the cap.
+    /// The most messages of one request: a fiftieth of a second's, since what is free in a window and less than a
+    /// request is lost. More where requests are capped too, as many as make that cap not the one that binds; never more
+    /// than half a second's.
     pub fn batch_max(&self) -> usize {
-        self.messages.as_ref().map_or(usize::MAX, |window| (window.max() / 2).max(1) as usize)
+        let Some(messages) = &self.messages else { return usize::MAX };
+        let needed = self.requests.as_ref().map_or(0, |requests| (2 * messages.max()).div_ceil(requests.max()));
+        (messages.max() / 50).max(needed).min(messages.max() / 2).max(1) as usize
     }
 
     /// The most single sends under one started mark: a tenth of a second of every cap, so that all of them start within
