@@ -36,6 +36,10 @@ use std::process::ExitCode;
 
 use naru_core::failure::Kind;
 
+/// A quarter of what a stored API call costs went into the C library's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // One TLS backend for everything that dials out. An error only says that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
