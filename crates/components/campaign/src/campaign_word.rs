@@ -142,7 +142,7 @@ pub fn state(ctx: &Ctx, lang: Lang, state: CampaignState) -> String {
 
 /// Whether nothing more will happen by itself.
 pub fn is_done(campaign: &Campaign) -> bool {
-    matches!(campaign.state, CampaignState::Done | CampaignState::Cancelled)
+    matches!(campaign.state, CampaignState::Done | CampaignState::Cancelled) && campaign.account.pending == 0
 }
 
 /// A campaign as programs get it.

@@ -132,7 +132,8 @@ fn buttons(reader: &Reader, campaign: &Campaign) -> Markup {
         @match campaign.state {
             CampaignState::Running => { (button("pause", Look::Plain)) (button("cancel", Look::Danger)) }
             CampaignState::Paused => { (button("resume", Look::Primary)) (button("cancel", Look::Danger)) }
-            CampaignState::Loading | CampaignState::Cancelled | CampaignState::Done => {}
+            CampaignState::Loading => { (button("cancel", Look::Danger)) }
+            CampaignState::Cancelled | CampaignState::Done => {}
         }
     }
 }

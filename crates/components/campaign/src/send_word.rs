@@ -108,9 +108,13 @@ pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
         Some(ending) => ending.wait().await,
         None => Err(Failure::bug("an import without an end")),
     };
-    // What went wrong with the file says more than that the import has no end.
-    let (outcome, source) = fed?;
-    answer(&ctx, &dispatch, &call, &name, done?, &outcome, &source)
+    match (fed, done) {
+        (Ok((outcome, source)), Ok(done)) => answer(&ctx, &dispatch, &call, &name, done, &outcome, &source),
+        // What went wrong with the file says more than that the import has no end, and why the import ended says more
+        // than that nobody took what was read.
+        (Err(failure), _) if failure.code != "import-interrupted" => Err(failure),
+        (_, Err(failure)) | (Err(failure), _) => Err(failure),
+    }
 }
 
 /// Shown in lists and typed in commands.

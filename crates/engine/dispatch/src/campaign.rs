@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::account::Account;
 use crate::message::Purpose;
-use crate::rows;
+use crate::{import, rows};
 
 /// Where a campaign stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -134,6 +134,7 @@ pub async fn insert(conn: &mut AnyConnection, new: &NewCampaign) -> Result<()> {
 }
 
 /// Moves a campaign from one of `from` to `to`; answers its lane and where it stood, or `None` where it is not there.
+/// With a cancel its import ends: whatever is read of its file after that is not stored.
 pub async fn shift(
     conn: &mut AnyConnection,
     id: Id,
@@ -141,12 +142,19 @@ pub async fn shift(
     to: CampaignState,
     now: Millis,
 ) -> Result<Option<(String, CampaignState)>> {
+    if to == CampaignState::Cancelled {
+        // Before the campaign's row, in the order in which an import locks the two.
+        import::cancel(conn, id).await?;
+    }
     let row = sqlx::query("SELECT lane, state FROM dispatch_campaign WHERE id = $1")
         .bind(id.0.to_vec())
         .fetch_optional(&mut *conn)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let was = CampaignState::from_name(&row.try_get::<String, _>(1)?)?;
+    let mut was = CampaignState::from_name(&row.try_get::<String, _>(1)?)?;
+    if was == CampaignState::Running && is_done(conn, id).await? {
+        was = CampaignState::Done;
+    }
     if from.contains(&was) {
         sqlx::query("UPDATE dispatch_campaign SET state = $1, started_at = COALESCE(started_at, $2) WHERE id = $3")
             .bind(to.name())
@@ -156,6 +164,15 @@ pub async fn shift(
             .await?;
     }
     Ok(Some((row.try_get(0)?, was)))
+}
+
+/// Whether all of a running campaign is taken in and nothing of it is left to send.
+async fn is_done(conn: &mut AnyConnection, id: Id) -> Result<bool> {
+    let left = sqlx::query(
+        "SELECT 1 FROM dispatch_import WHERE campaign = $1 AND state = 'running'
+         UNION ALL SELECT 1 FROM dispatch_side WHERE campaign = $1 AND open = 1 LIMIT 1",
+    );
+    Ok(left.bind(id.0.to_vec()).fetch_optional(conn).await?.is_none())
 }
 
 /// Campaigns of a lane that a person paused or cancelled while something of them was not sent.

@@ -218,10 +218,12 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Ends a campaign: what has not left will not.
+    /// Ends a campaign: what has not left will not, and of its file nothing more is taken in. Said again, it finishes
+    /// what was cut off.
     pub async fn cancel(&self, campaign: Id) -> Result<(), Failure> {
-        let lane =
-            self.shift(campaign, &[CampaignState::Running, CampaignState::Paused], CampaignState::Cancelled).await?;
+        const FROM: &[CampaignState] =
+            &[CampaignState::Loading, CampaignState::Running, CampaignState::Paused, CampaignState::Cancelled];
+        let lane = self.shift(campaign, FROM, CampaignState::Cancelled).await?;
         let Some(running) = self.lanes().get(&lane).cloned() else {
             return Err(Failure::unavailable("lane-not-running").arg("lane", lane));
         };

@@ -127,6 +127,7 @@ pub async fn begin(
     let row = match opened {
         Opened::Busy => return Err(Failure::conflict("import-running").retry_after(LEASE_MS as u64 / 1_000)),
         Opened::Finished(done) => return Ok((Begun::Finished(done), None)),
+        Opened::Cancelled(campaign) => return Err(cancelled(campaign)),
         Opened::Mine(row) => row,
     };
     let (frames, receiver) = mpsc::channel(FRAMES_AHEAD);
@@ -209,6 +210,7 @@ impl Import {
 enum Opened {
     Busy,
     Finished(Done),
+    Cancelled(Id),
     Mine(ImportRow),
 }
 
@@ -247,8 +249,10 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
     };
     let number = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
     let campaign = rows::id_column(row.try_get(0)?)?;
-    if row.try_get::<String, _>(1)? == "complete" {
-        return Ok(Opened::Finished(Done { campaign, accepted: number(4)?, refused: number(5)? }));
+    match row.try_get::<String, _>(1)?.as_str() {
+        "complete" => return Ok(Opened::Finished(Done { campaign, accepted: number(4)?, refused: number(5)? })),
+        "cancelled" => return Ok(Opened::Cancelled(campaign)),
+        _ => {}
     }
     if row.try_get::<i64, _>(2)? > now {
         return Ok(Opened::Busy);
@@ -273,6 +277,19 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
 pub async fn free_all(conn: &mut AnyConnection) -> Result<()> {
     sqlx::query("UPDATE dispatch_import SET expires_at = 0 WHERE state = 'running'").execute(conn).await?;
     Ok(())
+}
+
+/// Ends the import of a campaign that is cancelled: whoever feeds it is told at its next commit.
+pub async fn cancel(conn: &mut AnyConnection, campaign: Id) -> Result<()> {
+    sqlx::query("UPDATE dispatch_import SET state = 'cancelled' WHERE campaign = $1 AND state = 'running'")
+        .bind(campaign.0.to_vec())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn cancelled(campaign: Id) -> Failure {
+    Failure::conflict("import-cancelled").arg("campaign", campaign)
 }
 
 /// Stores frames as they come, several a commit.
@@ -356,20 +373,32 @@ impl Saver {
                 .execute(&mut *conn)
                 .await?;
                 if mine.rows_affected() == 0 {
-                    return Ok(None);
+                    return Ok(Err(ended(conn, key, campaign).await?));
                 }
                 rows::insert_frames(conn, &frames).await?;
                 if !complete {
-                    return Ok(Some(false));
+                    return Ok(Ok(false));
                 }
                 let loading = [CampaignState::Loading];
                 let moved = campaign::shift(conn, campaign, &loading, CampaignState::Running, now).await?;
-                Ok(Some(moved.is_some_and(|(_, was)| was == CampaignState::Loading)))
+                Ok(Ok(moved.is_some_and(|(_, was)| was == CampaignState::Loading)))
             })
         });
-        // Another run took the import over: what this one still holds is that one's to store.
-        stored.await?.ok_or_else(|| Failure::conflict("import-taken-over"))
+        stored.await?
     }
+}
+
+/// Why an import may store no more.
+async fn ended(conn: &mut AnyConnection, key: ImportKey, campaign: Id) -> Result<Failure> {
+    let state: String = sqlx::query_scalar("SELECT state FROM dispatch_import WHERE key = $1")
+        .bind(key.to_vec())
+        .fetch_one(conn)
+        .await?;
+    if state == "cancelled" {
+        return Ok(cancelled(campaign));
+    }
+    // Another run took it over: what this one still holds is that one's to store.
+    Ok(Failure::conflict("import-taken-over"))
 }
 
 /// How far an import is, for `campaign show`.

@@ -18,7 +18,7 @@ CREATE TABLE dispatch_campaign (
     created_at BIGINT NOT NULL, created_by TEXT NOT NULL, started_at BIGINT, kept TEXT NOT NULL);
 CREATE INDEX dispatch_campaign_created ON dispatch_campaign (created_at);
 
--- state: running, complete. lines: how far the file is durable, refused lines included.
+-- state: running, complete, cancelled. lines: how far the file is durable, refused lines included.
 CREATE TABLE dispatch_import (
     key {blob} NOT NULL PRIMARY KEY, campaign {blob} NOT NULL, state TEXT NOT NULL, holder {blob} NOT NULL,
     expires_at BIGINT NOT NULL, lines BIGINT NOT NULL, accepted BIGINT NOT NULL, refused BIGINT NOT NULL,

@@ -1,5 +1,7 @@
 //! A paused campaign starts nothing more, in memory or not, over restarts, and goes on where it was.
 
+use naru_core::failure::Failure;
+use naru_core::id::Id;
 use naru_dispatch::campaign::CampaignState;
 
 use crate::app::TestApp;
@@ -17,7 +19,7 @@ on_both_engines!(
 /// 60 frames, of which the lane has some in memory.
 const MESSAGES: usize = 240;
 
-fn campaign(app: &mut TestApp) -> naru_core::id::Id {
+fn campaign(app: &mut TestApp) -> Id {
     app.lane().in_flight_max = 2;
     app.vendor.keep_waiting();
     app.start();
@@ -104,10 +106,15 @@ fn a_stream_paused_while_its_file_is_read_stays_paused(mut app: TestApp) {
 fn a_pause_that_makes_no_sense_is_refused(mut app: TestApp) {
     app.start();
     let campaign = app.take_in(&File::new("small", 1, 1)).campaign;
-    let code = |result: Result<(), naru_core::failure::Failure>| result.unwrap_err().code;
-    assert_eq!(code(app.wait(app.dispatch.resume(campaign))), "campaign-state");
-    assert_eq!(code(app.wait(app.dispatch.pause(naru_core::id::Id::new(1)))), "campaign-unknown");
-    app.wait(app.dispatch.cancel(campaign)).unwrap();
-    assert_eq!(code(app.wait(app.dispatch.pause(campaign))), "campaign-state");
-    assert_eq!(code(app.wait(app.dispatch.cancel(campaign))), "campaign-state");
+    app.settle();
+    let refusal = |result: Result<(), Failure>| {
+        let failure = result.unwrap_err();
+        (failure.code.clone(), failure.args.get("state").cloned().unwrap_or_default())
+    };
+    let done = ("campaign-state".to_owned(), "done".to_owned());
+    assert_eq!(refusal(app.wait(app.dispatch.resume(campaign))), done);
+    assert_eq!(refusal(app.wait(app.dispatch.pause(campaign))), done);
+    assert_eq!(refusal(app.wait(app.dispatch.cancel(campaign))), done);
+    assert_eq!(app.campaign(campaign).state, CampaignState::Done);
+    assert_eq!(refusal(app.wait(app.dispatch.pause(Id::new(1)))).0, "campaign-unknown");
 }

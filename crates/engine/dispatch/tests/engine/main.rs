@@ -26,6 +26,7 @@ mod fence;
 mod file_or_stream;
 mod find_newest_first;
 mod idempotency_key;
+mod import_cancelled;
 mod import_killed;
 mod import_lease;
 mod message_view;
