@@ -19,6 +19,7 @@ use crate::campaign::{self, CampaignState, NewCampaign};
 use crate::find::Finder;
 use crate::frame::{FrameBuilder, TemplateRef};
 use crate::intake::Woken;
+use crate::message::Purpose;
 use crate::rows::{self, NewFrame};
 
 /// An import that was not heard of for so long may be taken over.
@@ -135,9 +136,9 @@ pub async fn begin(
         store: parts.store.clone(),
         woken: parts.woken.clone(),
         begun: parts.begun.clone(),
-        lane: new.lane.clone(),
-        priority: new.purpose.priority(),
-        stream: new.stream,
+        lane: row.lane.clone(),
+        priority: row.purpose.priority(),
+        leaves: row.leaves,
         key,
         holder,
         campaign: row.campaign,
@@ -151,8 +152,8 @@ pub async fn begin(
         lines_done: row.lines,
         started_at: row.started_at,
         version: row.version,
-        lane: new.lane,
-        priority: new.purpose.priority(),
+        lane: row.lane,
+        priority: row.purpose.priority(),
         clock: parts.clock.clone(),
         finder: parts.finder,
         builder: FrameBuilder::new(vec![template]),
@@ -220,12 +221,16 @@ struct ImportRow {
     accepted: u64,
     started_at: Millis,
     version: u32,
+    lane: String,
+    purpose: Purpose,
+    leaves: bool,
 }
 
 async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holder: Id) -> Result<Opened> {
     let now = new.created_at;
     let row = sqlx::query(
-        "SELECT i.campaign, i.state, i.expires_at, i.lines, i.accepted, i.refused, i.started_at, c.version
+        "SELECT i.campaign, i.state, i.expires_at, i.lines, i.accepted, i.refused, i.started_at, c.version,
+             c.lane, c.purpose, c.state
          FROM dispatch_import i JOIN dispatch_campaign c ON c.id = i.campaign WHERE i.key = $1",
     )
     .bind(key.to_vec())
@@ -244,8 +249,16 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
         .bind(now)
         .execute(&mut *conn)
         .await?;
-        let fresh = ImportRow { campaign: new.id, lines: 0, accepted: 0, started_at: now, version: new.version };
-        return Ok(Opened::Mine(fresh));
+        return Ok(Opened::Mine(ImportRow {
+            campaign: new.id,
+            lines: 0,
+            accepted: 0,
+            started_at: now,
+            version: new.version,
+            lane: new.lane.clone(),
+            purpose: new.purpose,
+            leaves: new.stream,
+        }));
     };
     let number = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
     let campaign = rows::id_column(row.try_get(0)?)?;
@@ -263,13 +276,18 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
         .bind(key.to_vec())
         .execute(&mut *conn)
         .await?;
-    let version = number(7)? as u32;
+    // As the first run began it: a route or a flag that has changed since would tear the campaign in two.
+    let purpose: String = row.try_get(9)?;
+    let damaged = || StoreError::Damaged { what: format!("the purpose of campaign {campaign}") };
     Ok(Opened::Mine(ImportRow {
         campaign,
         lines: number(3)?,
         accepted: number(4)?,
         started_at: row.try_get(6)?,
-        version,
+        version: number(7)? as u32,
+        lane: row.try_get(8)?,
+        purpose: purpose.parse().map_err(|()| damaged())?,
+        leaves: row.try_get::<String, _>(10)? != CampaignState::Loading.name(),
     }))
 }
 
@@ -300,7 +318,7 @@ struct Saver {
     lane: String,
     priority: usize,
     /// Whether frames leave before all of them are here.
-    stream: bool,
+    leaves: bool,
     key: ImportKey,
     holder: Id,
     campaign: Id,
@@ -317,7 +335,7 @@ impl Saver {
             let (lines, accepted, refused, complete) = (last.lines, last.accepted, last.refused, last.last);
             let frames: Vec<NewFrame> = group.drain(..).filter_map(|step| step.frame).collect();
             let begins = self.store(frames, lines, accepted, refused, complete).await?;
-            if self.stream || complete {
+            if self.leaves || complete {
                 (self.woken)(&self.lane, self.priority);
             }
             if begins {

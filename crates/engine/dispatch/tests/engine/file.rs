@@ -18,6 +18,7 @@ pub struct File {
     pub name: &'static str,
     pub purpose: Purpose,
     pub stream: bool,
+    pub lane: &'static str,
     pub rows: Vec<Row>,
 }
 
@@ -36,7 +37,7 @@ impl File {
     /// Rows to `count` numbers, each with a text of `bytes`.
     pub fn new(name: &'static str, count: usize, bytes: usize) -> File {
         let row = |n| Row { to: phone(n), customer: None, expires_at: None, text: "x".repeat(bytes), refused: false };
-        File { name, purpose: Purpose::Info, stream: false, rows: (0..count).map(row).collect() }
+        File { name, purpose: Purpose::Info, stream: false, lane: LANE, rows: (0..count).map(row).collect() }
     }
 
     /// The key of the whole: the same file under the same name has the same.
@@ -91,7 +92,7 @@ impl File {
             name: self.name.to_owned(),
             template: self.purpose.name().to_owned(),
             version: 1,
-            lane: LANE.to_owned(),
+            lane: self.lane.to_owned(),
             purpose: self.purpose,
             stream: self.stream,
             source: format!("{}.csv", self.name),

@@ -6,7 +6,11 @@ use crate::app::TestApp;
 use crate::file::{File, QUARTER_FRAME};
 use crate::on_both_engines;
 
-on_both_engines!(nothing_leaves_before_the_file_is_whole, a_stream_leaves_while_its_file_is_read);
+on_both_engines!(
+    nothing_leaves_before_the_file_is_whole,
+    a_stream_leaves_while_its_file_is_read,
+    a_stream_goes_on_as_a_stream,
+);
 
 fn nothing_leaves_before_the_file_is_whole(mut app: TestApp) {
     let file = File::new("whole", 80, QUARTER_FRAME);
@@ -40,4 +44,22 @@ fn a_stream_leaves_while_its_file_is_read(mut app: TestApp) {
     app.take_in(&file);
     assert_eq!(app.settle().sent, 80);
     assert_eq!(app.campaign(campaign).state, CampaignState::Done);
+}
+
+fn a_stream_goes_on_as_a_stream(mut app: TestApp) {
+    let mut file = File { stream: true, ..File::new("stream", 80, QUARTER_FRAME) };
+    app.start();
+    let (mut import, ending) = app.open(&file);
+    file.feed(&mut import, 30).unwrap();
+    drop(import);
+    app.wait(ending.wait()).unwrap_err();
+    let first = app.settle().sent;
+    // As whoever forgets the flag the second time.
+    file.stream = false;
+    let (mut import, ending) = app.open(&file);
+    file.feed(&mut import, 70).unwrap();
+    app.until("more of it is sent", |account| account.sent > first);
+    file.feed_rest(import, 70).unwrap();
+    app.wait(ending.wait()).unwrap();
+    assert_eq!(app.settle().sent, 80);
 }

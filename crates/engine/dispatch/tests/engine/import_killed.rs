@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use naru_dispatch::campaign::CampaignState;
 use naru_dispatch::import::Done;
 
-use crate::app::{DOWN, TestApp};
+use crate::app::{DOWN, LANE, TestApp};
 use crate::file::{File, QUARTER_FRAME};
 use crate::on_both_engines;
 
-on_both_engines!(each_line_is_taken_once_whoever_is_killed, a_reader_that_goes_away_can_come_back);
+on_both_engines!(
+    each_line_is_taken_once_whoever_is_killed,
+    a_reader_that_goes_away_can_come_back,
+    a_route_changed_meanwhile_does_not_tear_a_file_in_two,
+);
 
 fn a_file() -> File {
     let mut file = File::new("killed", 240, QUARTER_FRAME);
@@ -58,5 +62,26 @@ fn a_reader_that_goes_away_can_come_back(mut app: TestApp) {
     // Of a file that is not whole nothing leaves.
     assert_eq!(app.campaign(campaign).state, CampaignState::Loading);
     assert_eq!(app.take_in(&file), Done { campaign, accepted: file.good() as u64, refused: 15 });
+    assert_eq!(app.settle().sent, file.good() as u64);
+}
+
+fn a_route_changed_meanwhile_does_not_tear_a_file_in_two(mut app: TestApp) {
+    let other = app.lane().clone();
+    app.config.lane.insert("other".to_owned(), other);
+    let mut file = a_file();
+    app.start_intake();
+    let (mut import, ending) = app.open(&file);
+    let campaign = import.campaign;
+    file.feed(&mut import, 100).unwrap();
+    drop(import);
+    app.wait(ending.wait()).unwrap_err();
+    file.lane = "other";
+    app.take_in(&file);
+    assert_eq!(app.campaign(campaign).lane, LANE);
+    assert_eq!(app.number("SELECT COUNT(*) FROM dispatch_side WHERE lane = 'other'"), 0);
+    app.wait(app.dispatch.pause(campaign)).unwrap();
+    app.stop();
+    app.start();
+    app.wait(app.dispatch.resume(campaign)).unwrap();
     assert_eq!(app.settle().sent, file.good() as u64);
 }
