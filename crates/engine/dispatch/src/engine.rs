@@ -14,6 +14,7 @@ use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::campaign::{self, CampaignState, NewCampaign};
+use crate::cancel;
 use crate::config::{DispatchConfig, LaneConfig};
 use crate::consent::{Consent, NoAds};
 use crate::find::Finder;
@@ -225,7 +226,8 @@ impl Dispatch {
             &[CampaignState::Loading, CampaignState::Running, CampaignState::Paused, CampaignState::Cancelled];
         let lane = self.shift(campaign, FROM, CampaignState::Cancelled).await?;
         let Some(running) = self.lanes().get(&lane).cloned() else {
-            return Err(Failure::unavailable("lane-not-running").arg("lane", lane));
+            let (store, clock) = (self.ctx.store(), self.ctx.clock().as_ref());
+            return cancel::without_lane(store, clock, &lane, self.config.lane.contains_key(&lane), campaign).await;
         };
         let (done, answered) = oneshot::channel();
         running.order(Order::Cancel(campaign, done)).await;

@@ -13,6 +13,7 @@ pub mod account;
 pub mod address;
 pub mod audit;
 pub mod campaign;
+pub mod cancel;
 pub mod component;
 pub mod config;
 pub mod consent;

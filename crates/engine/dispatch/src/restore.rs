@@ -23,7 +23,7 @@ pub async fn restore(parts: &Parts, lane: &mut Lane) -> Result<(), Failure> {
             continue;
         }
         lane.apply(now, Event::CancelCampaign { campaign });
-        runner::cancel_rest(parts, campaign, lane.frames_in_memory()).await?;
+        parts.rest().cancel(campaign, lane.frames_in_memory()).await?;
     }
     Ok(())
 }

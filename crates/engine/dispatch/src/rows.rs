@@ -428,15 +428,13 @@ pub async fn cancel_some(
     fence: i64,
     now: Millis,
 ) -> Result<Option<i64>> {
-    const FRAMES: i64 = 200;
     let rows = sqlx::query(
         "SELECT frame, seq, states, codes, checksum FROM dispatch_side
-         WHERE campaign = $1 AND lane = $2 AND open = 1 AND seq > $3 ORDER BY seq LIMIT $4",
+         WHERE campaign = $1 AND lane = $2 AND open = 1 AND seq > $3 ORDER BY seq LIMIT 200",
     )
     .bind(campaign.0.to_vec())
     .bind(lane)
     .bind(after)
-    .bind(FRAMES)
     .fetch_all(&mut *conn)
     .await?;
     let mut last = None;

@@ -18,6 +18,7 @@ use naru_store::error::StoreError;
 use naru_store::{Engine, Store};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::cancel::Rest;
 use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
 use crate::gauge::LaneGauges;
@@ -67,6 +68,13 @@ pub struct Parts {
     pub fence: i64,
     /// Numbers for `/metrics`.
     pub gauges: LaneGauges,
+}
+
+impl Parts {
+    /// What of the lane is in the store.
+    pub fn rest(&self) -> Rest<'_> {
+        Rest { store: &self.store, clock: self.clock.as_ref(), lane: &self.name, fence: self.fence }
+    }
 }
 
 /// Said to a running lane from outside.
@@ -280,7 +288,7 @@ impl Runner {
                 let held = self.lane.frames_in_memory();
                 let parts = self.parts.clone();
                 self.parts.lifecycle.spawn("cancel", async move {
-                    let _ = done.send(cancel_rest(&parts, campaign, held).await);
+                    let _ = done.send(parts.rest().cancel(campaign, held).await);
                 });
             }
         }
@@ -616,28 +624,6 @@ async fn save_until_stored(parts: &Parts, save: Save) -> bool {
                 tracing::warn!(lane.name = parts.name, error = %error, "outcomes could not be stored, trying again");
                 tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(200)).await;
             }
-        }
-    }
-}
-
-/// Cancels the campaign's frames that the lane does not hold, a few a commit.
-pub async fn cancel_rest(parts: &Parts, campaign: Id, held: HashSet<Id>) -> Result<(), Failure> {
-    let held = Arc::new(held);
-    let mut after = 0i64;
-    loop {
-        let (held, name, fence, now) = (held.clone(), parts.name.clone(), parts.fence, parts.clock.now_ms());
-        let next = parts.store.write(move |conn| {
-            let (held, name) = (held.clone(), name.clone());
-            Box::pin(async move {
-                if !rows::hold_fence(conn, &name, fence).await? {
-                    return Ok(Err(Failure::unavailable("lane-not-running").arg("lane", name)));
-                }
-                Ok(Ok(rows::cancel_some(conn, &name, campaign, after, &held, fence, now).await?))
-            })
-        });
-        match next.await?? {
-            Some(seq) => after = seq,
-            None => return Ok(()),
         }
     }
 }

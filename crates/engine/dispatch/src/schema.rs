@@ -43,7 +43,7 @@ CREATE TABLE dispatch_side (
     failed BIGINT NOT NULL, expired BIGINT NOT NULL, suppressed BIGINT NOT NULL, cancelled BIGINT NOT NULL,
     delivered BIGINT NOT NULL, fence BIGINT NOT NULL, changed_at BIGINT NOT NULL);
 CREATE INDEX dispatch_side_open ON dispatch_side (lane, shard, priority, seq) WHERE open = 1;
-CREATE INDEX dispatch_side_campaign ON dispatch_side (campaign) WHERE campaign IS NOT NULL;
+CREATE INDEX dispatch_side_campaign ON dispatch_side (campaign, seq) WHERE campaign IS NOT NULL;
 CREATE INDEX dispatch_side_ended ON dispatch_side (changed_at) WHERE open = 0;
 
 -- Started and not ended.

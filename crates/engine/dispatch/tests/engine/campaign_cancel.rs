@@ -6,7 +6,7 @@ use naru_core::id::Id;
 use naru_dispatch::campaign::CampaignState;
 use naru_dispatch::provider::Verdict;
 
-use crate::app::{DOWN, TestApp};
+use crate::app::{DOWN, LANE, TestApp};
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::change;
 use crate::on_both_engines;
@@ -19,6 +19,8 @@ on_both_engines!(
     a_cancel_cut_off_by_a_kill_is_finished,
     requests_in_doubt_are_resolved_after_a_cancel_and_a_kill,
     requests_in_doubt_of_frames_not_in_memory_are_not_called_cancelled,
+    a_campaign_is_cancelled_while_no_lane_runs,
+    what_a_lane_that_is_gone_left_is_cancelled_or_unknown,
 );
 
 /// 60 frames, of which the lane has some in memory.
@@ -114,4 +116,45 @@ fn requests_in_doubt_of_frames_not_in_memory_are_not_called_cancelled(mut app: T
     app.vendor.answer();
     app.pass(DOWN);
     check(&app, campaign, 200);
+}
+
+/// Requests that were marked and had not ended; each is a frame of its own.
+fn messages_in_doubt(app: &TestApp) -> u64 {
+    let chunks = app.number("SELECT COUNT(*) FROM dispatch_chunk") as u64;
+    assert!(chunks >= 2);
+    4 * chunks
+}
+
+fn a_campaign_is_cancelled_while_no_lane_runs(mut app: TestApp) {
+    let campaign = campaign(&mut app);
+    app.kill();
+    app.vendor.answer();
+    app.start_intake();
+    // What became of these only the lane can find out.
+    let doubt = messages_in_doubt(&app);
+    for _ in 0..2 {
+        app.wait(app.dispatch.cancel(campaign)).unwrap();
+        let account = app.campaign(campaign).account;
+        assert_eq!((account.cancelled, account.pending), (MESSAGES - doubt, doubt));
+    }
+    app.stop();
+    app.clock.skip(DOWN);
+    app.start();
+    check(&app, campaign, 8);
+}
+
+fn what_a_lane_that_is_gone_left_is_cancelled_or_unknown(mut app: TestApp) {
+    let campaign = campaign(&mut app);
+    app.kill();
+    app.vendor.answer();
+    let lane = app.config.lane.remove(LANE).unwrap();
+    app.config.lane.insert("other".to_owned(), lane);
+    app.start();
+    let doubt = messages_in_doubt(&app);
+    for _ in 0..2 {
+        app.wait(app.dispatch.cancel(campaign)).unwrap();
+        let account = app.campaign(campaign).account;
+        assert_eq!((account.cancelled, account.unknown, account.pending), (MESSAGES - doubt, doubt, 0));
+    }
+    assert_eq!(app.number("SELECT COUNT(*) FROM dispatch_chunk"), 0);
 }
