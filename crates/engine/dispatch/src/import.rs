@@ -74,10 +74,16 @@ pub struct Import {
 /// A frame with how far the file is when it is stored.
 struct Step {
     frame: Option<NewFrame>,
+    reached: Reached,
+}
+
+/// How far a file is.
+#[derive(Clone, Copy)]
+struct Reached {
     lines: u64,
     accepted: u64,
     refused: u64,
-    last: bool,
+    complete: bool,
 }
 
 /// Ends an import: completes when all of it is durable.
@@ -191,7 +197,7 @@ impl Import {
         self.cut(lines, refused, true)
     }
 
-    fn cut(&mut self, lines: u64, refused: u64, last: bool) -> std::result::Result<(), Failure> {
+    fn cut(&mut self, lines: u64, refused: u64, complete: bool) -> std::result::Result<(), Failure> {
         let now = self.clock.now_ms();
         let frame = (!self.builder.is_empty()).then(|| NewFrame {
             id: Id::new(now),
@@ -203,7 +209,7 @@ impl Import {
             prints: std::mem::take(&mut self.prints),
             accepted_at: now,
         });
-        let step = Step { frame, lines, accepted: self.accepted, refused, last };
+        let step = Step { frame, reached: Reached { lines, accepted: self.accepted, refused, complete } };
         self.frames.blocking_send(step).map_err(|_| Failure::unavailable("import-interrupted"))
     }
 }
@@ -331,10 +337,10 @@ impl Saver {
     async fn work(self, mut steps: mpsc::Receiver<Step>) -> std::result::Result<Done, Failure> {
         let mut group = Vec::new();
         while steps.recv_many(&mut group, FRAMES_PER_COMMIT).await > 0 {
-            let Some(last) = group.last() else { continue };
-            let (lines, accepted, refused, complete) = (last.lines, last.accepted, last.refused, last.last);
-            let frames: Vec<NewFrame> = group.drain(..).filter_map(|step| step.frame).collect();
-            let begins = self.store(frames, lines, accepted, refused, complete).await?;
+            let Some(Reached { accepted, refused, complete, .. }) = group.last().map(|step| step.reached) else {
+                continue;
+            };
+            let begins = self.store(&mut group).await?;
             if self.leaves || complete {
                 (self.woken)(&self.lane, self.priority);
             }
@@ -363,15 +369,22 @@ impl Saver {
     }
 
     /// Stores frames and how far the file is; answers whether its campaign begins to leave with that.
-    async fn store(
+    async fn store(&self, group: &mut Vec<Step>) -> std::result::Result<bool, Failure> {
+        let Some(reached) = group.last().map(|step| step.reached) else { return Ok(false) };
+        let frames: Arc<Vec<NewFrame>> = Arc::new(group.drain(..).filter_map(|step| step.frame).collect());
+        match self.try_store(&frames, reached).await {
+            // Once more: a commit whose answer was lost is found, or made again with the same ids.
+            Err(_) => self.try_store(&frames, reached).await?,
+            Ok(stored) => stored,
+        }
+    }
+
+    async fn try_store(
         &self,
-        frames: Vec<NewFrame>,
-        lines: u64,
-        accepted: u64,
-        refused: u64,
-        complete: bool,
-    ) -> std::result::Result<bool, Failure> {
-        let frames = Arc::new(frames);
+        frames: &Arc<Vec<NewFrame>>,
+        reached: Reached,
+    ) -> Result<std::result::Result<bool, Failure>> {
+        let frames = frames.clone();
         let (key, holder, campaign, now) = (self.key, self.holder, self.campaign, self.clock.now_ms());
         let stored = self.store.write(move |conn| {
             let frames = frames.clone();
@@ -380,21 +393,21 @@ impl Saver {
                     "UPDATE dispatch_import SET lines = $1, accepted = $2, refused = $3, expires_at = $4, state = $5,
                          ended_at = $6 WHERE key = $7 AND holder = $8 AND state = 'running'",
                 )
-                .bind(lines as i64)
-                .bind(accepted as i64)
-                .bind(refused as i64)
+                .bind(reached.lines as i64)
+                .bind(reached.accepted as i64)
+                .bind(reached.refused as i64)
                 .bind(now + LEASE_MS)
-                .bind(if complete { "complete" } else { "running" })
-                .bind(complete.then_some(now))
+                .bind(if reached.complete { "complete" } else { "running" })
+                .bind(reached.complete.then_some(now))
                 .bind(key.to_vec())
                 .bind(holder.0.to_vec())
                 .execute(&mut *conn)
                 .await?;
                 if mine.rows_affected() == 0 {
-                    return Ok(Err(ended(conn, key, campaign).await?));
+                    return ended(conn, key, holder, campaign).await;
                 }
                 rows::insert_frames(conn, &frames).await?;
-                if !complete {
+                if !reached.complete {
                     return Ok(Ok(false));
                 }
                 let loading = [CampaignState::Loading];
@@ -402,29 +415,27 @@ impl Saver {
                 Ok(Ok(moved.is_some_and(|(_, was)| was == CampaignState::Loading)))
             })
         });
-        stored.await?
+        stored.await
     }
 }
 
-/// Why an import may store no more.
-async fn ended(conn: &mut AnyConnection, key: ImportKey, campaign: Id) -> Result<Failure> {
-    let state: String = sqlx::query_scalar("SELECT state FROM dispatch_import WHERE key = $1")
-        .bind(key.to_vec())
-        .fetch_one(conn)
-        .await?;
-    if state == "cancelled" {
-        return Ok(cancelled(campaign));
-    }
-    // Another run took it over: what this one still holds is that one's to store.
-    Ok(Failure::conflict("import-taken-over"))
-}
-
-/// How far an import is, for `campaign show`.
-pub async fn lines(store: &Store, campaign: Id) -> Result<Option<u64>> {
-    let lines: Option<i64> = sqlx::query_scalar("SELECT lines FROM dispatch_import WHERE campaign = $1")
-        .bind(campaign.0.to_vec())
-        .fetch_optional(store.reader())
-        .await
-        .map_err(StoreError::from)?;
-    Ok(lines.map(|lines| lines as u64))
+/// Why an import may store no more; where it is complete by our own commit, whether its campaign has begun to leave.
+async fn ended(
+    conn: &mut AnyConnection,
+    key: ImportKey,
+    holder: Id,
+    campaign: Id,
+) -> Result<std::result::Result<bool, Failure>> {
+    let row = sqlx::query(
+        "SELECT i.state, i.holder, c.state FROM dispatch_import i JOIN dispatch_campaign c ON c.id = i.campaign
+         WHERE i.key = $1",
+    );
+    let row = row.bind(key.to_vec()).fetch_one(conn).await?;
+    let is_mine = row.try_get::<Vec<u8>, _>(1)? == holder.0;
+    Ok(match row.try_get::<String, _>(0)?.as_str() {
+        "cancelled" => Err(cancelled(campaign)),
+        "complete" if is_mine => Ok(row.try_get::<String, _>(2)? == CampaignState::Running.name()),
+        // Another run took it over: what this one still holds is that one's to store.
+        _ => Err(Failure::conflict("import-taken-over")),
+    })
 }

@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use naru_core::clock::Clock;
 use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
 use naru_store::Store;
+use sqlx::AnyConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::find::Finder;
@@ -109,12 +111,12 @@ impl Packer {
         let (frames, ids) = pack(&calls, now, &self.finder);
         let keys: Vec<KeyRow> =
             calls.iter().zip(&ids).filter_map(|(call, ids)| KeyRow::new(call.batch.key?, ids)).collect();
-        let (frames, keys) = (Arc::new(frames), Arc::new(keys));
-        let mut stored = self.store(&calls, &frames, &keys, now).await;
+        let pack = Arc::new(Pack { frames, keys, is_tried: AtomicBool::new(false) });
+        let mut stored = self.store(&calls, &pack, now).await;
         if stored.is_err() {
             // Once more: a commit whose answer was lost is repeated and not doubled, and a key that another instance
             // stored a moment ago is found.
-            stored = self.store(&calls, &frames, &keys, now).await;
+            stored = self.store(&calls, &pack, now).await;
         }
         let known = match stored {
             Ok(known) => known,
@@ -124,7 +126,7 @@ impl Packer {
             // Some calls came before: they get their first answer, the others are packed again without them.
             return Box::pin(self.answer_known(calls, known)).await;
         }
-        for frames in frames.chunk_by(|a, b| (&a.lane, a.priority) == (&b.lane, b.priority)) {
+        for frames in pack.frames.chunk_by(|a, b| (&a.lane, a.priority) == (&b.lane, b.priority)) {
             (self.woken)(&frames[0].lane, frames[0].priority);
         }
         for (call, ids) in calls.into_iter().zip(ids) {
@@ -134,25 +136,22 @@ impl Packer {
     }
 
     /// Stores frames and keys, or nothing and answers which keys are known.
-    async fn store(
-        &self,
-        calls: &[Call],
-        frames: &Arc<Vec<NewFrame>>,
-        keys: &Arc<Vec<KeyRow>>,
-        now: i64,
-    ) -> Result<HashMap<[u8; 16], Known>, Failure> {
+    async fn store(&self, calls: &[Call], pack: &Arc<Pack>, now: i64) -> Result<HashMap<[u8; 16], Known>, Failure> {
         let asked: Vec<[u8; 16]> = calls.iter().filter_map(|call| call.batch.key).map(|(key, _)| key).collect();
-        let (frames, keys, asked) = (frames.clone(), keys.clone(), Arc::new(asked));
+        let (pack, asked) = (pack.clone(), Arc::new(asked));
         let job = self.store.write(move |conn| {
-            let (frames, keys, asked) = (frames.clone(), keys.clone(), asked.clone());
+            let (pack, asked) = (pack.clone(), asked.clone());
             Box::pin(async move {
                 if asked.is_empty() {
-                    return rows::insert_frames(conn, &frames).await.map(|()| HashMap::new());
+                    return rows::insert_frames(conn, &pack.frames).await.map(|()| HashMap::new());
+                }
+                if pack.is_stored(conn).await? {
+                    return Ok(HashMap::new());
                 }
                 let known = key::known(conn, &asked).await?;
                 if known.is_empty() {
-                    rows::insert_frames(conn, &frames).await?;
-                    key::insert(conn, &keys, now).await?;
+                    rows::insert_frames(conn, &pack.frames).await?;
+                    key::insert(conn, &pack.keys, now).await?;
                 }
                 Ok(known)
             })
@@ -170,6 +169,24 @@ impl Packer {
         }
         if !others.is_empty() {
             self.store_group(others).await;
+        }
+    }
+}
+
+/// What one commit stores.
+struct Pack {
+    frames: Vec<NewFrame>,
+    keys: Vec<KeyRow>,
+    /// Whether it was tried before: only then it can be there already, under the keys that it brought itself.
+    is_tried: AtomicBool,
+}
+
+impl Pack {
+    /// Whether an earlier try was committed and only its answer was lost.
+    async fn is_stored(&self, conn: &mut AnyConnection) -> naru_store::Result<bool> {
+        match self.frames.first() {
+            Some(frame) if self.is_tried.swap(true, Ordering::Relaxed) => rows::has_frame(conn, frame.id).await,
+            _ => Ok(false),
         }
     }
 }

@@ -126,6 +126,12 @@ async fn insert_sides(script: &mut Script<'_>, frames: &[(usize, &NewFrame)]) ->
     script.add(frames, 10, text, bind).await
 }
 
+/// Whether a frame is stored.
+pub async fn has_frame(conn: &mut AnyConnection, id: Id) -> Result<bool> {
+    let found = sqlx::query("SELECT 1 FROM dispatch_frame WHERE id = $1").bind(id.0.to_vec()).fetch_optional(conn);
+    Ok(found.await?.is_some())
+}
+
 /// Runs a write of the lane's owner only while it still is the owner.
 pub async fn hold_fence(conn: &mut AnyConnection, lane: &str, fence: i64) -> Result<bool> {
     let held = sqlx::query("UPDATE dispatch_shard SET fence = fence WHERE lane = $1 AND shard = 0 AND fence = $2")

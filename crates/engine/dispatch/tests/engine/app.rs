@@ -30,6 +30,7 @@ use crate::clock::TestClock;
 use crate::data::Data;
 use crate::joined;
 use crate::life::Life;
+use crate::line::Line;
 use crate::people::People;
 use crate::vendor::{Adapters, Vendor};
 
@@ -114,6 +115,16 @@ impl TestApp {
     /// Ends every connection to the database, whatever it is used for just now.
     pub fn break_connections(&self) {
         runtime().block_on(self.data.break_connections());
+    }
+
+    /// Lives that start from now on reach the database over a line that can lose an answer.
+    pub fn go_over_a_line(&mut self) {
+        self.data.go_over_a_line();
+    }
+
+    /// That line.
+    pub fn line(&self) -> &Line {
+        self.data.line()
     }
 
     /// Works on the data while nothing runs.

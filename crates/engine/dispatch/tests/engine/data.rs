@@ -9,11 +9,14 @@ use naru_testkit::temp_dir;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::Mutex;
 
+use crate::line::Line;
+
 /// An empty database, as far as its test can see.
 pub struct Data {
     url: String,
     folder: tempfile::TempDir,
     database: Arc<Database>,
+    line: Option<Line>,
 }
 
 impl Data {
@@ -32,7 +35,7 @@ impl Data {
             connection.close().await.unwrap();
             url = format!("{url}&options=-c%20search_path%3D{name}%20-c%20application_name%3D{name}");
         }
-        Data { url, folder, database }
+        Data { url, folder, database, line: None }
     }
 
     /// What goes into `[store] url`.
@@ -49,6 +52,17 @@ impl Data {
             .await
             .unwrap();
         connection.close().await.unwrap();
+    }
+
+    /// From now on it is reached over a line that can lose an answer.
+    pub fn go_over_a_line(&mut self) {
+        let (line, url) = Line::to(&self.url, self.folder.path());
+        (self.line, self.url) = (Some(line), url);
+    }
+
+    /// The line over which it is reached.
+    pub fn line(&self) -> &Line {
+        self.line.as_ref().expect("it is reached over a line")
     }
 
     /// The test's own folder.

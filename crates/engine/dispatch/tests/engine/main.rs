@@ -9,6 +9,7 @@ mod data;
 mod file;
 mod joined;
 mod life;
+mod line;
 mod people;
 mod vendor;
 
@@ -17,6 +18,7 @@ mod account_always_balances;
 mod allow_list;
 mod campaign_cancel;
 mod campaign_pause;
+mod commit_answer_lost;
 mod consent;
 mod damage;
 mod database_gone;
