@@ -75,6 +75,11 @@ impl<'a> Client<'a> {
             Home::Here(loaded) => near(loaded, self.lang).await?,
         };
         match (tokio::fs::copy(&file.path, to).await, remote) {
+            (Ok(_), _) if file.once => {
+                // What another user owns stays, and its owner sweeps it.
+                let _ = tokio::fs::remove_file(&file.path).await;
+                Ok(())
+            }
             (Ok(_), _) => Ok(()),
             // Its owner may be another user, and hands it out where the disk does not.
             (Err(_), Some(remote)) => remote.fetch(&file.href, to).await,

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn whoever_answers_does_not_choose_the_folder() {
         let check = |name: &str, asked: Option<&str>, expect: Option<&str>| {
-            let file = AnswerFile { name: name.into(), href: "/x".into(), path: "/y".into() };
+            let file = AnswerFile { name: name.into(), href: "/x".into(), path: "/y".into(), once: false };
             assert_eq!(kept_as(&file, asked.map(Path::new)).ok(), expect.map(PathBuf::from), "{name}");
         };
         check("rejected.csv", None, Some("rejected.csv"));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::StreamExt;
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::item::{Item, Judge};
+use crate::rejects;
 
 /// Bytes of a body that is one message or an array.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -39,7 +40,7 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
-    Router::new().route("/v1/messages", post(take)).route("/v1/rejected/{file}", get(rejected))
+    Router::new().route("/v1/messages", post(take)).route("/v1/rejected/{file}", get(rejects::fetch))
 }
 
 async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<Response, Failed> {
@@ -234,16 +235,4 @@ fn not_json(error: serde_json::Error) -> Failure {
 
 fn row_not_json(error: serde_json::Error) -> Failure {
     Failure::refused("row-not-json").arg("why", error)
-}
-
-/// A `rejected.csv` that a `send` left, for callers on other machines.
-async fn rejected(State(ctx): State<Ctx>, visit: Visit, Path(file): Path<String>) -> Result<Response, Failed> {
-    visit.must(Role::Send)?;
-    let name = file.strip_suffix(".csv").unwrap_or_default();
-    if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Failed(Failure::not_found("rejected-missing").arg("file", file)));
-    }
-    let path = ctx.parts().data_dir.join("rejected").join(&file);
-    let bytes = tokio::fs::read(path).await.map_err(|_| Failure::not_found("rejected-missing").arg("file", file))?;
-    Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], bytes).into_response())
 }

@@ -20,6 +20,7 @@ use crate::file::reader::Reader;
 use crate::file::refusal::Refusal;
 use crate::file::rejected::Rejected;
 use crate::file::row::Row;
+use crate::rejects;
 
 /// Rows between two looks at the clock of progress and at shutdown.
 const LOOK_EVERY: u64 = 4_096;
@@ -59,10 +60,22 @@ pub struct Outcome {
     pub size_bytes: u64,
 }
 
+impl Source {
+    /// Finds its columns and stands before its first row; a workbook is unpacked into `spool_dir`.
+    pub fn open(&self, spool_dir: &Path) -> Result<Reader, Failure> {
+        Reader::open(&self.path, &self.detected, &self.plan, spool_dir)
+    }
+}
+
 /// Takes every row in: pushes it into `import`, or with none only counts.
-pub fn run(ctx: &Ctx, source: &Source, import: Option<Import>, progress: &Progress) -> Result<Outcome, Failure> {
+pub fn run(
+    ctx: &Ctx,
+    source: &Source,
+    mut reader: Reader,
+    import: Option<Import>,
+    progress: &Progress,
+) -> Result<Outcome, Failure> {
     let texts = ctx.texts().ok_or_else(|| Failure::bug("no sentences were handed over"))?;
-    let mut reader = Reader::open(&source.path, &source.detected, &source.plan, &ctx.parts().data_dir)?;
     let now = import.as_ref().map_or_else(|| ctx.clock().now_ms(), |import| import.started_at);
     let mut feed = Feed {
         checker: Checker::new(source.template.as_ref().clone(), random_key()?),
@@ -165,10 +178,8 @@ impl Rejects {
 
     fn write(&mut self, refusal: &Refusal, row: &Row) -> Result<(), Failure> {
         if self.out.is_none() {
-            let made =
-                self.path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| File::create(&self.path));
-            let file = made.map_err(|error| Failure::unavailable("rejected-unwritable").cause(&error))?;
-            self.out = Some(Rejected::new(BufWriter::new(file), &self.columns, self.texts.clone(), self.lang)?);
+            let file = BufWriter::new(rejects::create(&self.path)?);
+            self.out = Some(Rejected::new(file, &self.columns, self.texts.clone(), self.lang)?);
         }
         match &mut self.out {
             Some(out) => out.write(refusal, row),

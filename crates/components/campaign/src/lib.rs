@@ -14,6 +14,7 @@ mod intake;
 mod item;
 mod message_word;
 mod page;
+mod rejects;
 mod send_word;
 mod template_word;
 
@@ -36,7 +37,7 @@ pub const TEXTS: naru_core::text::Catalog = naru_core::text::Catalog {
 pub struct Config {}
 
 /// Builds the room.
-pub fn component(config: Config, _ctx: &Ctx) -> Component {
+pub fn component(config: Config, ctx: &Ctx) -> Component {
     let Config {} = config;
     Component {
         words: vec![
@@ -54,6 +55,7 @@ pub fn component(config: Config, _ctx: &Ctx) -> Component {
         ],
         routes: api::routes().merge(page::routes()),
         menu: &[MenuEntry { text: "menu-campaigns", href: "/campaigns", role: Role::View }],
+        jobs: vec![rejects::sweep_job(ctx)],
         ..Component::new("campaign", TEXTS)
     }
 }

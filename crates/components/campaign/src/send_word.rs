@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use naru_component::answer::{Answer, AnswerFile, Follow};
+use naru_component::answer::{Answer, Follow};
 use naru_component::ctx::Ctx;
 use naru_component::word::Call;
 use naru_core::failure::Failure;
@@ -12,7 +12,7 @@ use naru_core::text::Lang;
 use naru_dispatch::campaign::NewCampaign;
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::frame::TemplateRef;
-use naru_dispatch::import::{Begun, Done, ImportKey};
+use naru_dispatch::import::{Begun, Done, Import, ImportKey};
 use naru_dispatch::template::Template;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,9 @@ use sha2::{Digest, Sha256};
 
 use crate::file::detect::{Detected, detect};
 use crate::file::plan::Plan;
+use crate::file::reader::Reader;
 use crate::intake::{self, Outcome, Source};
+use crate::rejects;
 
 /// Send a campaign to the customers in a file
 ///
@@ -61,49 +63,29 @@ pub struct SendArgs {
 /// Does it.
 pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
     let dispatch = ctx.need::<Dispatch>()?;
-    let template = dispatch.templates().newest(&call.args.template).await?;
+    let newest = dispatch.templates().newest(&call.args.template).await?;
     let path = call.upload.clone().unwrap_or_else(|| PathBuf::from(&call.args.to));
+    let (path, detected) = on_thread(move || detect(&path).map(|detected| (path, detected))).await?;
+    let name = campaign_name(&call.args)?;
+    let key = import_key(&detected, &newest.text.id, &name);
+    let template = dispatch.import_template(key, newest).await?;
     let plan = Plan::new(&template, &call.args.map)?;
-    let detected = on_thread(move || detect(&path).map(|detected| (path, detected))).await?;
-    let source_name = file_name(&call.args.to);
-    let name = call.args.name.clone().unwrap_or_else(|| source_name.clone());
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return Err(Failure::usage("campaign-name").arg("max", NAME_CHARS_MAX));
-    }
-    let key = import_key(&detected.1, &template.text.id, &name);
-    let (path, detected) = detected;
-    let rejected = rejected_path(&ctx, &key);
-    let mut source = Source { path, detected, plan, template: template.clone(), rejected, lang: call.lang };
+    let rejected = if call.args.dry_run { rejects::dry_path(&ctx) } else { rejects::path(&ctx, &key) };
+    let source = Source { path, detected, plan, template, rejected, lang: call.lang };
+    // Before the campaign is made: what cannot be read makes none.
+    let data_dir = ctx.parts().data_dir.clone();
+    let (reader, source) = on_thread(move || source.open(&data_dir).map(|reader| (reader, source))).await?;
     if call.args.dry_run {
-        let (ctx2, progress) = (ctx.clone(), call.progress.clone());
-        let outcome = on_thread(move || intake::run(&ctx2, &source, None, &progress).map(|outcome| (outcome, source)));
-        let (outcome, source) = outcome.await?;
+        let (outcome, source) = read(&ctx, &call, reader, source, None).await?;
         return dry_answer(&ctx, call.lang, &outcome, &source);
     }
-    let now = ctx.clock().now_ms();
-    let new = NewCampaign {
-        id: Id::new(now),
-        name: name.clone(),
-        template: template.text.id.clone(),
-        version: template.version,
-        lane: dispatch.route(template.text.channel)?.to_owned(),
-        purpose: template.text.purpose,
-        stream: call.args.stream,
-        source: source_name,
-        created_at: now,
-        created_by: call.actor.name.clone(),
-    };
-    let (begun, ending) = dispatch.import(key, new, template_ref(&template)).await?;
+    let new = new_campaign(&dispatch, &call, &name, &source.template)?;
+    let (begun, ending) = dispatch.import(key, new, template_ref(&source.template)).await?;
     let import = match begun {
         Begun::Open(import) => import,
-        Begun::Finished(done) => return finished_answer(&ctx, &call, &name, done),
+        Begun::Finished(done) => return finished_answer(&ctx, &call, &name, done, &source.rejected),
     };
-    if import.version != template.version {
-        source.template = dispatch.templates().version(&template.text.id, import.version).await?;
-    }
-    let (ctx2, progress) = (ctx.clone(), call.progress.clone());
-    let fed =
-        on_thread(move || intake::run(&ctx2, &source, Some(import), &progress).map(|outcome| (outcome, source))).await;
+    let fed = read(&ctx, &call, reader, source, Some(import)).await;
     let done = match ending {
         Some(ending) => ending.wait().await,
         None => Err(Failure::bug("an import without an end")),
@@ -115,6 +97,46 @@ pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
         (Err(failure), _) if failure.code != "import-interrupted" => Err(failure),
         (_, Err(failure)) | (Err(failure), _) => Err(failure),
     }
+}
+
+async fn read(
+    ctx: &Ctx,
+    call: &Call<SendArgs>,
+    reader: Reader,
+    source: Source,
+    import: Option<Import>,
+) -> Result<(Outcome, Source), Failure> {
+    let (ctx, progress) = (ctx.clone(), call.progress.clone());
+    on_thread(move || intake::run(&ctx, &source, reader, import, &progress).map(|outcome| (outcome, source))).await
+}
+
+fn campaign_name(args: &SendArgs) -> Result<String, Failure> {
+    let name = args.name.clone().unwrap_or_else(|| file_name(&args.to));
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err(Failure::usage("campaign-name").arg("max", NAME_CHARS_MAX));
+    }
+    Ok(name)
+}
+
+fn new_campaign(
+    dispatch: &Dispatch,
+    call: &Call<SendArgs>,
+    name: &str,
+    template: &Template,
+) -> Result<NewCampaign, Failure> {
+    let now = dispatch.ctx().clock().now_ms();
+    Ok(NewCampaign {
+        id: Id::new(now),
+        name: name.to_owned(),
+        template: template.text.id.clone(),
+        version: template.version,
+        lane: dispatch.route(template.text.channel)?.to_owned(),
+        purpose: template.text.purpose,
+        stream: call.args.stream,
+        source: file_name(&call.args.to),
+        created_at: now,
+        created_by: call.actor.name.clone(),
+    })
 }
 
 /// Shown in lists and typed in commands.
@@ -158,18 +180,29 @@ fn answer(
     Ok(answer)
 }
 
-fn finished_answer(ctx: &Ctx, call: &Call<SendArgs>, name: &str, done: Done) -> Result<Answer, Failure> {
-    let (accepted, campaign) = (done.accepted.to_string(), done.campaign.to_string());
+fn finished_answer(
+    ctx: &Ctx,
+    call: &Call<SendArgs>,
+    name: &str,
+    done: Done,
+    rejected: &Path,
+) -> Result<Answer, Failure> {
+    let (accepted, refused) = (done.accepted.to_string(), done.refused.to_string());
+    let campaign = done.campaign.to_string();
     let data = json!({
         "campaign": campaign, "name": name, "accepted": done.accepted, "refused": done.refused, "repeated": true,
     });
-    let args = [("name", name), ("accepted", accepted.as_str()), ("campaign", campaign.as_str())];
-    let mut answer = Answer::data(data)?.warn(ctx.say(call.lang, "send-repeated", &args)).line(ctx.say(
-        call.lang,
-        "send-repeated.hint",
-        &args,
-    ));
+    let args = [
+        ("name", name),
+        ("accepted", accepted.as_str()),
+        ("refused", refused.as_str()),
+        ("campaign", campaign.as_str()),
+    ];
+    let say = |key| ctx.say(call.lang, key, &args);
+    let mut answer = Answer::data(data)?.warn(say("send-repeated")).line(say("send-repeated.hint"));
     answer.refused = true;
+    // Whoever asks again may not have had the first answer.
+    answer.file = rejects::answer_file(rejected).filter(|_| done.refused > 0);
     Ok(answer)
 }
 
@@ -204,12 +237,7 @@ fn with_refusals(ctx: &Ctx, lang: Lang, mut answer: Answer, outcome: &Outcome, s
         .map(|refusal| vec![refusal.line.to_string(), refusal.code.to_owned(), texts.detail(lang, &refusal.failure())]);
     let columns = ["line", "code", "detail"].map(|name| ctx.say(lang, &format!("refused-{name}"), &[]));
     answer = answer.table(columns.to_vec(), rows.collect());
-    let file = source.rejected.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    answer.file = Some(AnswerFile {
-        name: "rejected.csv".to_owned(),
-        href: format!("/v1/rejected/{file}"),
-        path: source.rejected.display().to_string(),
-    });
+    answer.file = rejects::answer_file(&source.rejected);
     answer
 }
 
@@ -224,12 +252,6 @@ fn import_key(detected: &Detected, template: &str, name: &str) -> ImportKey {
     let mut key = [0; 16];
     key.copy_from_slice(&hash.finalize()[..16]);
     key
-}
-
-fn rejected_path(ctx: &Ctx, key: &ImportKey) -> PathBuf {
-    let mut hex = [0u8; 32];
-    let name = naru_core::id::write_hex(key, &mut hex);
-    ctx.parts().data_dir.join("rejected").join(format!("{name}.csv"))
 }
 
 fn file_name(path: &str) -> String {

@@ -29,6 +29,7 @@ use crate::provider::{Provider, Providers};
 use crate::receipt::{self, Mergers, ReceiptSink, Receipts};
 use crate::restore;
 use crate::runner::{self, Order, Running};
+use crate::template::Template;
 use crate::templates::Templates;
 
 /// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
@@ -185,6 +186,14 @@ impl Dispatch {
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
         let intake = self.ready()?.intake.as_ref().ok_or_else(|| Failure::unavailable("store-read-only"))?;
         intake.accept(batch).await
+    }
+
+    /// The template that a file's messages are made with: the newest, or the version the file was begun with.
+    pub async fn import_template(&self, key: ImportKey, newest: Arc<Template>) -> Result<Arc<Template>, Failure> {
+        match import::version(self.ctx.store(), key).await? {
+            Some(version) => self.templates.version(&newest.text.id, version).await,
+            None => Ok(newest),
+        }
     }
 
     /// Begins taking a file in, or goes on with it.

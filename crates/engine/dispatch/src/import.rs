@@ -59,8 +59,6 @@ pub struct Import {
     pub lines_done: u64,
     /// When it first began: what "expired" is measured by, so that a second run judges as the first did.
     pub started_at: Millis,
-    /// The template's version it was begun with.
-    pub version: u32,
     lane: String,
     priority: usize,
     clock: Arc<dyn Clock>,
@@ -115,7 +113,18 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Begins or goes on with the import `key` of `new`.
+/// The version of its template that an import was begun with; it goes on with that one.
+pub async fn version(store: &Store, key: ImportKey) -> Result<Option<u32>> {
+    let version: Option<i64> = sqlx::query_scalar(
+        "SELECT c.version FROM dispatch_import i JOIN dispatch_campaign c ON c.id = i.campaign WHERE i.key = $1",
+    )
+    .bind(key.to_vec())
+    .fetch_optional(store.reader())
+    .await?;
+    Ok(version.map(|version| version as u32))
+}
+
+/// Begins or goes on with the import `key` of `new`, whose version is that of [`version`] where there is one.
 pub async fn begin(
     parts: &Parts,
     key: ImportKey,
@@ -157,7 +166,6 @@ pub async fn begin(
         campaign: row.campaign,
         lines_done: row.lines,
         started_at: row.started_at,
-        version: row.version,
         lane: row.lane,
         priority: row.purpose.priority(),
         clock: parts.clock.clone(),
@@ -226,7 +234,6 @@ struct ImportRow {
     lines: u64,
     accepted: u64,
     started_at: Millis,
-    version: u32,
     lane: String,
     purpose: Purpose,
     leaves: bool,
@@ -260,7 +267,6 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
             lines: 0,
             accepted: 0,
             started_at: now,
-            version: new.version,
             lane: new.lane.clone(),
             purpose: new.purpose,
             leaves: new.stream,
@@ -273,7 +279,8 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
         "cancelled" => return Ok(Opened::Cancelled(campaign)),
         _ => {}
     }
-    if row.try_get::<i64, _>(2)? > now {
+    // Rows of two versions of its template would stand under one. Whoever has another one looked before this began.
+    if row.try_get::<i64, _>(2)? > now || number(7)? != u64::from(new.version) {
         return Ok(Opened::Busy);
     }
     sqlx::query("UPDATE dispatch_import SET holder = $1, expires_at = $2 WHERE key = $3")
@@ -290,7 +297,6 @@ async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holde
         lines: number(3)?,
         accepted: number(4)?,
         started_at: row.try_get(6)?,
-        version: number(7)? as u32,
         lane: row.try_get(8)?,
         purpose: purpose.parse().map_err(|()| damaged())?,
         leaves: row.try_get::<String, _>(10)? != CampaignState::Loading.name(),

@@ -68,6 +68,9 @@ pub struct AnswerFile {
     pub href: String,
     /// The file itself, where caller and answerer share a disk.
     pub path: String,
+    /// Whether it was made for this answer alone and goes once it was handed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 impl Answer {

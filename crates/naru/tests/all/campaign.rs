@@ -101,7 +101,8 @@ async fn a_cp949_file_is_carried_in_order_through_faults_and_balances() {
     serve.stop().await;
 }
 
-async fn lines_stored(data: &mut SqliteConnection) -> i64 {
+/// How far the file of the only import is stored.
+pub async fn lines_stored(data: &mut SqliteConnection) -> i64 {
     let lines = sqlx::query_scalar("SELECT coalesce(max(lines), 0) FROM dispatch_import");
     lines.fetch_one(data).await.unwrap()
 }

@@ -8,6 +8,7 @@ mod configuration;
 mod doors;
 mod help;
 mod house;
+mod intake;
 mod removal;
 mod running;
 mod sign_in;
