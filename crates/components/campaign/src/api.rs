@@ -1,17 +1,13 @@
 //! `POST /v1/messages`: one message, an array of them, or a stream of lines.
 //!
-//! Answered after the messages are on the disk. With an `Idempotency-Key` the same call again gets its first answer; a
-//! stream is taken in parts of 1,000 lines, each under a key of its own made from the caller's, so that a stream that
-//! broke off goes on after its last stored line when it is sent again.
+//! Answered after the messages are on the disk. With an `Idempotency-Key` the same call again gets its first answer.
 
 use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use naru_component::ctx::Ctx;
@@ -27,14 +23,10 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::item::{Item, Judge};
-use crate::rejects;
+use crate::{rejects, stream};
 
 /// Bytes of a body that is one message or an array.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Lines of a stream that are stored, and answered, together.
-const STREAM_PART: usize = 1_000;
-/// Bytes of one line of a stream.
-const LINE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a key.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -49,7 +41,7 @@ async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<
     let stream =
         request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-ndjson"));
     if stream {
-        return Ok(take_stream(ctx, key, request.into_body()));
+        return stream::take(ctx, key, request.into_body()).await;
     }
     let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
     let body = body.map_err(|_| Failure::new(Kind::TooLarge, "messages-too-large").arg("max", BODY_BYTES_MAX))?;
@@ -78,86 +70,11 @@ async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<
     Ok((status, axum::Json(answer)).into_response())
 }
 
-/// Takes lines as they come and answers a line for each, in order.
-fn take_stream(ctx: Ctx, key: Option<[u8; 16]>, body: Body) -> Response {
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
-    let lifecycle = ctx.lifecycle().clone();
-    lifecycle.spawn("stream of messages", async move {
-        let mut lines = Lines { ctx, key, part: 0, answers: sender };
-        if let Err(failure) = lines.take_all(body).await {
-            let line = lines.ctx.texts().map(|texts| failed(&texts, &failure)).unwrap_or_default();
-            let _ = lines.answers.send(Ok(format!("{line}\n").into())).await;
-        }
-    });
-    let answers =
-        futures_util::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|r| (r, receiver)) });
-    ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answers)).into_response()
-}
-
-struct Lines {
-    ctx: Ctx,
-    key: Option<[u8; 16]>,
-    /// Parts stored so far.
-    part: u64,
-    answers: tokio::sync::mpsc::Sender<Result<Bytes, std::io::Error>>,
-}
-
-impl Lines {
-    async fn take_all(&mut self, body: Body) -> Result<(), Failure> {
-        let mut chunks = body.into_data_stream();
-        let mut pending: Vec<u8> = Vec::new();
-        let mut part: Vec<Vec<u8>> = Vec::with_capacity(STREAM_PART);
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| Failure::refused("stream-broken").cause(&error))?;
-            pending.extend_from_slice(&chunk);
-            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                let line = pending.drain(..=end).collect::<Vec<u8>>();
-                if !line.trim_ascii().is_empty() {
-                    part.push(line.trim_ascii().to_vec());
-                }
-                if part.len() == STREAM_PART {
-                    self.take_part(std::mem::take(&mut part)).await?;
-                }
-            }
-            if pending.len() > LINE_BYTES_MAX {
-                return Err(Failure::new(Kind::TooLarge, "line-too-large").arg("max", LINE_BYTES_MAX));
-            }
-        }
-        if !pending.trim_ascii().is_empty() {
-            part.push(pending.trim_ascii().to_vec());
-        }
-        if part.is_empty() { Ok(()) } else { self.take_part(part).await }
-    }
-
-    async fn take_part(&mut self, lines: Vec<Vec<u8>>) -> Result<(), Failure> {
-        let dispatch = self.ctx.need::<Dispatch>()?;
-        let key = self.key.map(|key| {
-            let all = lines.join(&b'\n');
-            let mut name = key.to_vec();
-            name.extend_from_slice(&self.part.to_le_bytes());
-            (xxh3_128(&name).to_le_bytes(), xxh3_128(&all).to_le_bytes())
-        });
-        let items = lines.iter().map(|line| serde_json::from_slice::<Item>(line).map_err(row_not_json)).collect();
-        let taken = accept(&dispatch, items, key).await?;
-        let Some(texts) = self.ctx.texts() else { return Err(Failure::bug("no sentences were handed over")) };
-        let mut answer = String::new();
-        for (index, taken) in taken.iter().enumerate() {
-            let mut line = told(&texts, taken);
-            line["line"] = json!(self.part * STREAM_PART as u64 + index as u64 + 1);
-            answer.push_str(&line.to_string());
-            answer.push('\n');
-        }
-        self.part += 1;
-        // A caller that went away has its lines stored all the same, and gets the answers when it asks again.
-        let _ = self.answers.send(Ok(answer.into())).await;
-        Ok(())
-    }
-}
-
-type Taken = Result<MessageId, Failure>;
+/// What became of an item.
+pub type Taken = Result<MessageId, Failure>;
 
 /// Judges items and stores the good ones; one answer an item, in order.
-async fn accept(
+pub async fn accept(
     dispatch: &Dispatch,
     items: Vec<Result<Item<'_>, Failure>>,
     key: Option<([u8; 16], [u8; 16])>,
@@ -186,10 +103,13 @@ async fn accept(
             Err(failure) => taken.push(Err(failure)),
         }
     }
-    if parts.is_empty() {
-        return Ok(taken);
-    }
-    let ids = dispatch.accept(Batch { parts: parts.into_values().collect(), count, key }).await?;
+    let ids = match key {
+        // Judged anew, a call that was accepted may be refused: a moment has passed, a template has changed. It gets its
+        // first answer all the same. Where anything is good, storing it looks the key up.
+        Some(key) if parts.is_empty() => dispatch.answered(key).await?.unwrap_or_default(),
+        None if parts.is_empty() => Vec::new(),
+        _ => dispatch.accept(Batch { parts: parts.into_values().collect(), count, key }).await?,
+    };
     for (taken, id) in taken.iter_mut().zip(ids) {
         if id.frame != naru_core::id::Id::default() {
             *taken = Ok(id);
@@ -200,7 +120,8 @@ async fn accept(
     Ok(taken)
 }
 
-fn told(texts: &Texts, taken: &Taken) -> Value {
+/// What became of an item, as the API tells it.
+pub fn told(texts: &Texts, taken: &Taken) -> Value {
     match taken {
         Ok(id) => json!({ "id": id.to_string() }),
         Err(failure) => failed(texts, failure),
@@ -208,7 +129,7 @@ fn told(texts: &Texts, taken: &Taken) -> Value {
 }
 
 /// As the API tells failures: in English, whatever the caller's language.
-fn failed(texts: &Texts, failure: &Failure) -> Value {
+pub fn failed(texts: &Texts, failure: &Failure) -> Value {
     let detail = texts.detail(Lang::En, failure);
     json!({ "errors": [{ "code": failure.code, "detail": detail, "hint": texts.hint(Lang::En, failure) }] })
 }
@@ -233,6 +154,7 @@ fn not_json(error: serde_json::Error) -> Failure {
     Failure::usage("body-not-json").arg("why", error)
 }
 
-fn row_not_json(error: serde_json::Error) -> Failure {
+/// One item of several cannot be read.
+pub fn row_not_json(error: serde_json::Error) -> Failure {
     Failure::refused("row-not-json").arg("why", error)
 }

@@ -16,6 +16,7 @@ mod message_word;
 mod page;
 mod rejects;
 mod send_word;
+mod stream;
 mod template_word;
 
 use naru_component::ctx::Ctx;

@@ -22,6 +22,7 @@ use crate::frame::TemplateRef;
 use crate::gauge::LaneGauges;
 use crate::import::{self, Begins, Begun, Ending, ImportKey};
 use crate::intake::{Batch, Intake, Woken};
+use crate::key;
 use crate::lane::pace::Pace;
 use crate::lane::{Event, Lane, Options, Status};
 use crate::message::{Channel, MessageId};
@@ -186,6 +187,13 @@ impl Dispatch {
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
         let intake = self.ready()?.intake.as_ref().ok_or_else(|| Failure::unavailable("store-read-only"))?;
         intake.accept(batch).await
+    }
+
+    /// What the call of this key and body was answered, where it came before.
+    pub async fn answered(&self, (key, body): ([u8; 16], [u8; 16])) -> Result<Option<Vec<MessageId>>, Failure> {
+        let mut conn = self.ctx.store().reader().acquire().await.map_err(StoreError::from)?;
+        let known = key::known(&mut conn, &[key]).await?;
+        known.get(&key).map(|known| known.answer(&body)).transpose()
     }
 
     /// The template that a file's messages are made with: the newest, or the version the file was begun with.

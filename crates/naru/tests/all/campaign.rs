@@ -189,7 +189,8 @@ async fn rows_that_cannot_be_sent_go_to_a_file_and_the_others_go() {
     assert!(said.contains("There is no template shippd (known: sale, shipped)"), "{said}");
 }
 
-async fn post(serve: &Serve, token: &str, key: Option<&str>, kind: &str, body: String) -> (u16, String) {
+/// `POST /v1/messages`; answers status and body.
+pub async fn post(serve: &Serve, token: &str, key: Option<&str>, kind: &str, body: String) -> (u16, String) {
     let mut request = http().post(format!("{}/v1/messages", serve.url)).bearer_auth(token).header("content-type", kind);
     if let Some(key) = key {
         request = request.header("idempotency-key", key);

@@ -9,6 +9,7 @@ mod doors;
 mod help;
 mod house;
 mod intake;
+mod messages;
 mod removal;
 mod running;
 mod sign_in;
