@@ -93,3 +93,40 @@ fn a_dry_run_leaves_nothing_behind() {
     assert_eq!(std::fs::read_to_string(house.path("rejected.csv")).unwrap().lines().count(), 3);
     assert_eq!(std::fs::read_dir(house.path("naru-data/rejected")).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_send_whose_serve_is_killed_says_how_to_go_on() {
+    const ROWS: usize = 60_000;
+    let house = House::new();
+    house.write("c.csv", &rows(ROWS));
+    let mut serve = house.serve().await;
+    house.done(&["template", "push", "templates"]);
+    let url = format!("sqlite:{}", house.path("naru-data/naru.db").display());
+    let mut data = SqliteConnection::connect(&url).await.unwrap();
+    let mut send = Process::start(&mut house.command(&SEND));
+    eventually("a part of the file to be stored", PATIENCE, async || {
+        assert!(send.ended().is_none(), "the file must be long enough to be interrupted");
+        (lines_stored(&mut data).await > 0).then_some(())
+    })
+    .await;
+    serve.process.kill();
+    data.close().await.unwrap();
+    assert_eq!(send.exit().await.code(), Some(1));
+    let said = send.errors();
+    assert!(said.starts_with("error: naru stopped before it had answered") && said.contains("no line twice"), "{said}");
+    let serve = house.serve().await;
+    assert_eq!(json_of(&house, &SEND)["accepted"], ROWS - ROWS / 100);
+    serve.stop().await;
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_before_it_is_opened() {
+    let house = House::new();
+    let pipe = house.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in ["pipe", "-", "/dev/null", "templates"] {
+        let (code, said) = house.refused(&["send", "--template", "shipped", "--to", path]);
+        assert_eq!(code, 1);
+        assert!(said.starts_with(&format!("error: {path} is no regular file\n")), "{said}");
+    }
+}
