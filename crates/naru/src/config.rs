@@ -73,8 +73,13 @@ pub fn load(asked: Option<&Path>) -> Result<Loaded, Failure> {
 /// Reads the text of a configuration; the failure names line and column.
 pub fn parse(text: &str) -> Result<Config, Failure> {
     toml::from_str(text).map_err(|error| {
-        let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-        Failure::usage("config-wrong").arg("line", line).arg("column", column).cause_text(error.message())
+        let at = error.span().map_or(0, |span| span.start);
+        let (line, column) = place(text, at);
+        let why = match key_of(text, at) {
+            Some(key) => format!("{key}: {}", error.message()),
+            None => error.message().to_owned(),
+        };
+        Failure::usage("config-wrong").arg("line", line).arg("column", column).cause_text(why)
     })
 }
 
@@ -94,6 +99,12 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(at)];
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// The key whose value begins at `at`.
+fn key_of(text: &str, at: usize) -> Option<&str> {
+    let line = text[..text.floor_char_boundary(at)].rsplit('\n').next()?;
+    Some(line.split_once('=')?.0.trim())
 }
 
 /// `postgres://user:secret@host/db` without the secret.
@@ -126,6 +137,18 @@ mod tests {
         check("data_dir = \"x\"\n[stor]\nurl = \"\"\n", "2", "2", "unknown field `stor`");
         check("[web]\nlisten = \"here\"\n", "2", "10", "socket address");
         check("가 = 1\n", "1", "1", "invalid unquoted key");
+    }
+
+    #[test]
+    fn a_bound_of_nothing_is_refused_with_its_key() {
+        check("[dispatch]\nkeep_days = 0\n", "2", "13", "keep_days: 0 is too small, the least is 1");
+        let lane = "[dispatch.lane.a]\nprovider = \"sandbox\"\nchannel = \"sms\"\n";
+        let keys = ["requests_per_second_max", "messages_per_second_max", "in_flight_max", "batch_max", "timeout_ms"];
+        for key in keys.into_iter().chain(["attempts_max", "retry_base_ms", "retry_max_ms"]) {
+            let column = (key.len() + 4).to_string();
+            check(&format!("{lane}{key} = 0\n"), "4", &column, &format!("{key}: 0 is too small, the least is 1"));
+            assert!(parse(&format!("{lane}{key} = 1\n")).is_ok(), "{key}");
+        }
     }
 
     #[test]

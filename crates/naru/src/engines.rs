@@ -11,12 +11,9 @@ pub fn components(dispatch: DispatchConfig, ctx: &Ctx) -> Vec<Component> {
     vec![naru_dispatch::component::component(dispatch, ctx)]
 }
 
-/// Checks what only the engines and the rooms together can tell: a lane without an adapter, a route that leads
-/// nowhere, a secret that is not there.
+/// Checks what only the engines and the rooms together can tell of the configuration.
 pub fn check(ctx: &Ctx) -> Result<(), Failure> {
-    let dispatch = ctx.need::<Dispatch>()?;
-    dispatch.providers()?;
-    dispatch.config().route.keys().try_for_each(|channel| dispatch.route(*channel).map(drop))
+    ctx.need::<Dispatch>()?.check()
 }
 
 /// Makes the engines ready to take work in; the tables are there and this process owns the data.

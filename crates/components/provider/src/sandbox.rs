@@ -73,7 +73,7 @@ impl Sandbox {
             single: client.target("/v1/messages"),
             batch: client.target("/v1/batches"),
             client,
-            batch_max: keys.config.batch_max.map_or(BATCH_MAX, |max| (max as usize).clamp(1, BATCH_MAX)),
+            batch_max: keys.config.batch_max.map_or(BATCH_MAX, |max| (max as usize).min(BATCH_MAX)),
             level: match level {
                 SandboxLevel::None => Level::None,
                 SandboxLevel::Lookup => Level::Lookup,

@@ -1,17 +1,23 @@
 //! `[dispatch]` of the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use naru_core::config::SecretSource;
+use naru_core::failure::Failure;
+use naru_core::masked::mask;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
+use crate::address::normalise;
 use crate::message::Channel;
+use crate::template::is_id;
 
 /// `[dispatch]`: lanes, routes and how long messages are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DispatchConfig {
     /// Days a message is kept after its last word.
+    #[serde(deserialize_with = "not_zero")]
     pub keep_days: u32,
     /// Turns the list of test recipients off for every lane: messages reach real people.
     pub production: bool,
@@ -32,6 +38,31 @@ impl Default for DispatchConfig {
             lane: BTreeMap::new(),
             route: BTreeMap::new(),
         }
+    }
+}
+
+impl DispatchConfig {
+    /// Refuses names of lanes that could not stand in an address or a metric, and test recipients that are none.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self.lane.keys().find(|name| !is_id(name)) {
+            Some(name) => Err(Failure::usage("lane-name").arg("lane", name)),
+            None => self.allowed().map(drop),
+        }
+    }
+
+    /// The test recipients, in every form that a lane may know them by.
+    pub fn allowed(&self) -> Result<HashSet<String>, Failure> {
+        let mut allowed = HashSet::new();
+        for text in &self.allow_list {
+            // Anything can be a push token.
+            let channels = Channel::ALL.into_iter().filter(|channel| *channel != Channel::Push);
+            let forms: Vec<_> = channels.filter_map(|channel| normalise(channel, text)).collect();
+            if forms.is_empty() {
+                return Err(Failure::usage("allow-list-address").arg("address", mask(text)));
+            }
+            allowed.extend(forms.into_iter().map(|address| address.reveal().to_owned()));
+        }
+        Ok(allowed)
     }
 }
 
@@ -59,31 +90,31 @@ pub struct LaneConfig {
     #[serde(default)]
     pub receipt_secret: Option<SecretSource>,
     /// Requests started in any second at most.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_not_zero")]
     pub requests_per_second_max: Option<u32>,
     /// Messages started in any second at most.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_not_zero")]
     pub messages_per_second_max: Option<u32>,
     /// Requests without an answer at one time.
-    #[serde(default = "in_flight_default")]
+    #[serde(default = "in_flight_default", deserialize_with = "not_zero")]
     pub in_flight_max: u32,
     /// Messages a day of Asia/Seoul.
     #[serde(default)]
     pub messages_per_day_max: Option<u64>,
     /// Messages of one request at most; the provider's own bound where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_not_zero")]
     pub batch_max: Option<u32>,
     /// After this a request's outcome counts as unknown.
-    #[serde(default = "timeout_default")]
+    #[serde(default = "timeout_default", deserialize_with = "not_zero")]
     pub timeout_ms: u64,
     /// Tries of one message, the first included.
-    #[serde(default = "attempts_default")]
+    #[serde(default = "attempts_default", deserialize_with = "not_zero")]
     pub attempts_max: u32,
     /// The first retry waits up to this long, each further one up to twice as long.
-    #[serde(default = "retry_base_default")]
+    #[serde(default = "retry_base_default", deserialize_with = "not_zero")]
     pub retry_base_ms: u64,
     /// No retry waits longer than this.
-    #[serde(default = "retry_max_default")]
+    #[serde(default = "retry_max_default", deserialize_with = "not_zero")]
     pub retry_max_ms: u64,
 }
 
@@ -105,4 +136,14 @@ fn retry_base_default() -> u64 {
 
 fn retry_max_default() -> u64 {
     300_000
+}
+
+/// A bound of nothing would be a lane that never sends, or a message that is let go at once.
+fn not_zero<'de, D: Deserializer<'de>, N: Deserialize<'de> + Default + PartialEq>(from: D) -> Result<N, D::Error> {
+    let number = N::deserialize(from)?;
+    if number == N::default() { Err(D::Error::custom("0 is too small, the least is 1")) } else { Ok(number) }
+}
+
+fn some_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    not_zero(from).map(Some)
 }

@@ -144,6 +144,14 @@ impl Dispatch {
         Ok(())
     }
 
+    /// Checks what only the configuration and the rooms together can tell: a lane without an adapter, a route that leads
+    /// nowhere, a secret that is not there.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.config.check()?;
+        self.providers()?;
+        self.config.route.keys().try_for_each(|channel| self.route(*channel).map(drop))
+    }
+
     /// Makes every lane's provider, which checks the lane's configuration.
     pub fn providers(&self) -> Result<Vec<NamedProvider>, Failure> {
         let makers = self.ctx.need::<dyn Providers>()?;
@@ -415,20 +423,8 @@ impl Dispatch {
 
     /// The only recipients of a lane, unless it is the sandbox or the shop is in production.
     fn allow_list(&self, config: &LaneConfig) -> Result<Option<HashSet<String>>, Failure> {
-        if self.config.production || config.provider == "sandbox" {
-            return Ok(None);
-        }
-        let mut list = HashSet::new();
-        for text in &self.config.allow_list {
-            let known = Channel::ALL.iter().filter(|channel| **channel != Channel::Push);
-            let forms = known.filter_map(|channel| crate::address::normalise(*channel, text));
-            let before = list.len();
-            list.extend(forms.map(|address| address.reveal().to_owned()));
-            if list.len() == before {
-                return Err(Failure::usage("allow-list-address").arg("address", naru_core::masked::mask(text)));
-            }
-        }
-        Ok(Some(list))
+        let everybody = self.config.production || config.provider == "sandbox";
+        (!everybody).then(|| self.config.allowed()).transpose()
     }
 }
 
@@ -451,13 +447,13 @@ struct Owned {
 fn options(config: &LaneConfig, provider: &dyn Provider) -> Options {
     let batch = config.batch_max.map_or(usize::MAX, |max| max as usize);
     Options {
-        batch_max: provider.batch_max().min(batch).clamp(1, crate::frame::MESSAGES_MAX),
+        batch_max: provider.batch_max().min(batch).min(crate::frame::MESSAGES_MAX),
         pace: Pace::new(config.requests_per_second_max, config.messages_per_second_max),
-        in_flight_max: (config.in_flight_max as usize).max(1),
+        in_flight_max: config.in_flight_max as usize,
         per_day_max: config.messages_per_day_max,
-        tries_max: config.attempts_max.clamp(1, 1_000) as u16,
-        retry_base_ms: config.retry_base_ms.max(1),
-        retry_max_ms: config.retry_max_ms.max(1),
+        tries_max: config.attempts_max.min(1_000) as u16,
+        retry_base_ms: config.retry_base_ms,
+        retry_max_ms: config.retry_max_ms,
         timeout_ms: config.timeout_ms,
         level: provider.level(),
     }

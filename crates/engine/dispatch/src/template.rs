@@ -76,7 +76,9 @@ pub enum TextFault {
 impl Template {
     /// Parses and checks a template.
     pub fn new(text: TemplateText, version: u32) -> Result<Template, Failure> {
-        check_id(&text.id)?;
+        if !is_id(&text.id) {
+            return Err(Failure::refused("template-id").arg("template", &text.id));
+        }
         let mut variables = Vec::new();
         let refuse = |why: &str| Failure::refused("template-syntax").arg("template", &text.id).arg("why", why);
         let subject = text.subject.as_deref().map(|s| parse(s, &mut variables)).transpose().map_err(|w| refuse(&w))?;
@@ -198,12 +200,11 @@ fn ks_x_1001() -> &'static [u64; 1024] {
 }
 
 /// An id is typed in commands and stored in every frame: short, and free of what shells and addresses trip over.
-fn check_id(id: &str) -> Result<(), Failure> {
-    let sound = !id.is_empty()
+pub fn is_id(id: &str) -> bool {
+    !id.is_empty()
         && id.len() <= 100
         && id.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        && !id.starts_with(['-', '.']);
-    if sound { Ok(()) } else { Err(Failure::refused("template-id").arg("template", id)) }
+        && !id.starts_with(['-', '.'])
 }
 
 /// Article 50 of the Network Act and its decree: `(광고)` first, and a free way to refuse, in every advertisement.

@@ -44,6 +44,26 @@ fn a_lane_that_cannot_be_is_refused_before_a_door_opens() {
 }
 
 #[test]
+fn a_lane_whose_name_leads_elsewhere_is_refused() {
+    let house = House::new();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &config.replace("[dispatch.lane.sandbox]", "[dispatch.lane.\"../a b\"]"));
+    let expect = "error: `[dispatch.lane.../a b]` has a name that cannot stand in an address\n  hint: Use letters, digits, \
+                  hyphens, underscores and dots, 100 at most\n";
+    assert_eq!(house.refused(&["config", "check"]), (2, expect.to_owned()));
+}
+
+#[test]
+fn a_test_recipient_that_is_no_address_is_refused() {
+    let house = House::new();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &config.replace("allow_list = []", "allow_list = [\"zzz\"]"));
+    let (code, said) = house.refused(&["config", "check"]);
+    assert_eq!(code, 2);
+    assert!(said.starts_with("error: `dispatch.allow_list` holds something that is no address: z***\n"), "{said}");
+}
+
+#[test]
 fn without_a_configuration_the_way_to_one_is_told() {
     let house = House::empty();
     let (code, said) = house.refused(&["serve"]);

@@ -24,9 +24,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// A cap of `max` in any second.
+    /// A cap of `max` in any second, which is at least 1: the configuration refuses 0.
     pub fn new(max: u32) -> Window {
-        Window { max: u64::from(max.max(1)), starts: VecDeque::new(), sum: 0, next: 0 }
+        Window { max: u64::from(max), starts: VecDeque::new(), sum: 0, next: 0 }
     }
 
     /// The cap.
