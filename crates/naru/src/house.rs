@@ -199,7 +199,10 @@ mod tests {
     async fn every_code_has_a_sentence_and_a_hint_in_both_languages() {
         let texts = Catalogue::read().await.unwrap().texts;
         let kinds = ["Usage", "Refused", "NotFound", "Conflict", "Unauthorized", "Forbidden", "TooLarge", "TooMany"];
-        let kinds = kinds.into_iter().chain(["Unavailable", "Bug"]).map(|kind| format!("Failure::new(Kind::{kind},"));
+        let kinds = kinds
+            .into_iter()
+            .chain(["WrongType", "Unavailable", "Bug"])
+            .map(|kind| format!("Failure::new(Kind::{kind},"));
         let short =
             ["usage", "refused", "not_found", "conflict", "unavailable"].map(|kind| format!("Failure::{kind}("));
         let codes: Vec<_> = kinds.chain(short).flat_map(|before| names(&before)).collect();

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::item::{Item, Judge};
+use crate::json::why;
 use crate::{rejects, stream};
 
 /// Bytes of a body that is one message or an array.
@@ -38,9 +39,7 @@ pub fn routes() -> Router<Ctx> {
 async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<Response, Failed> {
     let actor = visit.must(Role::Send)?;
     let key = key(request.headers(), &actor.name)?;
-    let stream =
-        request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-ndjson"));
-    if stream {
+    if is_stream(request.headers())? {
         return stream::take(ctx, key, request.into_body()).await;
     }
     let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
@@ -68,6 +67,17 @@ async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<
     let status = if accepted == 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::ACCEPTED };
     let answer = json!({ "accepted": accepted, "refused": messages.len() - accepted, "messages": messages });
     Ok((status, axum::Json(answer)).into_response())
+}
+
+/// Whether lines come and not one body. What says that it is something else than JSON is not read as if it were.
+fn is_stream(headers: &HeaderMap) -> Result<bool, Failure> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(false) };
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/x-ndjson" => Ok(true),
+        "application/json" => Ok(false),
+        _ => Err(Failure::new(Kind::WrongType, "content-type-wrong").arg("found", kind)),
+    }
 }
 
 /// What became of an item.
@@ -151,10 +161,10 @@ fn key(headers: &HeaderMap, actor: &str) -> Result<Option<[u8; 16]>, Failure> {
 }
 
 fn not_json(error: serde_json::Error) -> Failure {
-    Failure::usage("body-not-json").arg("why", error)
+    Failure::usage("body-not-json").arg("why", why(&error))
 }
 
 /// One item of several cannot be read.
 pub fn row_not_json(error: serde_json::Error) -> Failure {
-    Failure::refused("row-not-json").arg("why", error)
+    Failure::refused("row-not-json").arg("why", why(&error))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
-use naru_core::masked::{Address, mask};
+use naru_core::masked::{Address, mask, mask_within};
 use naru_dispatch::address::normalise_into;
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::frame::{MESSAGE_BYTES_MAX, TemplateRef};
@@ -12,27 +12,42 @@ use naru_dispatch::message::Message;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use crate::json::in_field;
 use crate::send_word::template_ref;
 
 /// Bytes of a customer's name or a trace id.
 const NAME_BYTES_MAX: usize = 255;
 
-/// As the caller wrote it.
+/// As the caller wrote it. Values are texts or numbers, as in a file; `null` is as good as absent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Item<'a> {
-    #[serde(borrow)]
-    template: Cow<'a, str>,
-    #[serde(borrow)]
-    to: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, deserialize_with = "field::template")]
+    template: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "field::to")]
+    to: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "field::customer")]
     customer: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "field::expires_at")]
     expires_at: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "field::trace_id")]
     trace_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     variables: Variables<'a>,
+}
+
+/// A reader for each field, because only so a failure can name the field.
+mod field {
+    use super::{Cow, Deserialize, Deserializer, Text, in_field};
+
+    macro_rules! readers {
+        ($($name:ident)*) => {
+            $(pub fn $name<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+                Text::deserialize(from).map(|Text(text)| text).map_err(|error| in_field(stringify!($name), error))
+            })*
+        };
+    }
+    readers! { template to customer expires_at trace_id }
 }
 
 /// Names and values in the order written: a handful, so looking through them beats hashing.
@@ -51,18 +66,26 @@ impl<'de: 'a, 'a> Deserialize<'de> for Variables<'a> {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Variables<'de>, M::Error> {
                 let mut pairs = Vec::new();
-                while let Some((Text(name), Text(value))) = map.next_entry::<Text<'de>, Text<'de>>()? {
-                    pairs.push((name, value));
+                while let Some(Text(name)) = map.next_key()? {
+                    let name = name.unwrap_or_default();
+                    let Text(value) = map.next_value().map_err(|error| in_field(&name, error))?;
+                    pairs.extend(value.map(|value| (name, value)));
                 }
                 Ok(Variables(pairs))
             }
         }
-        deserializer.deserialize_map(Pairs)
+        deserializer.deserialize_map(Pairs).map_err(|error| in_field("variables", error))
     }
 }
 
-/// A text, or a number as its digits.
-struct Text<'a>(Cow<'a, str>);
+/// A text, a number as its digits, or nothing.
+struct Text<'a>(Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    fn number<E>(number: impl std::fmt::Display) -> Result<Self, E> {
+        Ok(Text(Some(Cow::Owned(number.to_string()))))
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
@@ -75,23 +98,27 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(Text(Some(Cow::Borrowed(text))))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(Text(Some(Cow::Owned(text.to_owned()))))
             }
 
             fn visit_i64<E>(self, number: i64) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
+                Text::number(number)
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
+                Text::number(number)
             }
 
             fn visit_f64<E>(self, number: f64) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
+                Text::number(number)
+            }
+
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text(None))
             }
         }
         deserializer.deserialize_any(Any)
@@ -121,12 +148,12 @@ pub struct Judged {
 impl Judge<'_> {
     /// Judges one.
     pub async fn judge(&self, item: &Item<'_>) -> Result<Judged, Failure> {
-        let template = self.dispatch.templates().newest(&item.template).await?;
+        let template = self.dispatch.templates().newest(item.template.as_deref().unwrap_or_default()).await?;
         let channel = template.text.channel;
         let lane = self.dispatch.route(channel)?;
-        let mut to = String::new();
-        if !normalise_into(channel, &item.to, &mut to) {
-            return Err(match item.to.trim() {
+        let (written, mut to) = (item.to.as_deref().unwrap_or_default(), String::new());
+        if !normalise_into(channel, written, &mut to) {
+            return Err(match written.trim() {
                 "" => Failure::refused("address-missing"),
                 found => Failure::refused("address-bad").arg("address", mask(found)).arg("channel", channel),
             });
@@ -162,7 +189,7 @@ impl Judge<'_> {
 
     fn expiry(&self, text: &str) -> Result<Millis, Failure> {
         let at = crate::file::moment::parse_moment(text)
-            .ok_or_else(|| Failure::refused("expires-bad").arg("value", text))?;
+            .ok_or_else(|| Failure::refused("expires-bad").arg("value", mask_within(text)))?;
         if at <= self.now {
             return Err(Failure::refused("expires-past").arg("at", naru_core::clock::seoul(at)));
         }
@@ -176,5 +203,37 @@ fn check_length(field: &str, text: Option<&str>) -> Result<(), Failure> {
             Err(Failure::refused("field-length").arg("field", field).arg("max", NAME_BYTES_MAX))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Item<'_>, String> {
+        serde_json::from_str(json).map_err(|error| crate::json::why(&error))
+    }
+
+    #[test]
+    fn numbers_are_texts_and_null_is_nothing() {
+        let json = r#"{"template":"t","to":1012345678,"customer":7,"expires_at":null,"variables":{"a":1.5,"b":null}}"#;
+        let item = read(json).unwrap();
+        assert_eq!((item.to.as_deref(), item.customer.as_deref()), (Some("1012345678"), Some("7")));
+        assert_eq!((item.expires_at, item.variables.0), (None, vec![("a".into(), "1.5".into())]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_field_and_without_its_value() {
+        let check = |json: &str, expect: &str| assert_eq!(read(json).err().as_deref(), Some(expect), "{json}");
+        let wanted = "expected a text or a number at line 1 column";
+        check(r#"{"template":"t","to":true}"#, &format!("`to`: invalid type: boolean, {wanted} 25"));
+        let variable = r#"{"template":"t","to":"x","variables":{"name":["김민서"]}}"#;
+        check(variable, &format!("`variables`: `name`: invalid type: sequence, {wanted} 46"));
+        let variables = r#"{"template":"t","to":"x","variables":"010-1234-5678"}"#;
+        check(
+            variables,
+            "`variables`: invalid type: string, expected an object of texts and numbers at line 1 column 52",
+        );
+        check(r#"{"to":"x"}"#, "missing field `template` at line 1 column 10");
     }
 }

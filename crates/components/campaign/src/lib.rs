@@ -12,6 +12,7 @@ mod api;
 mod campaign_word;
 mod intake;
 mod item;
+mod json;
 mod message_word;
 mod page;
 mod rejects;

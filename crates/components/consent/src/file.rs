@@ -12,7 +12,7 @@ use std::path::Path;
 use csv::ByteRecord;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
-use naru_core::masked::mask;
+use naru_core::masked::{mask, mask_within};
 use naru_dispatch::address::normalise;
 use naru_dispatch::message::Channel;
 
@@ -140,7 +140,7 @@ impl Columns {
             .map(|cell| encoding.text(cell).map(|name| name.trim().to_lowercase()).unwrap_or_default())
             .collect();
         let place = |name: &str| match names.iter().filter(|found| *found == name).count() {
-            0 => Err(Failure::refused("consent-column-missing").arg("column", name).arg("found", shown(&names))),
+            0 => Err(missing(name, &names)),
             1 => Ok(names.iter().position(|found| found == name).unwrap_or_default()),
             _ => Err(Failure::refused("consent-column-twice").arg("column", name)),
         };
@@ -182,12 +182,17 @@ impl Columns {
     }
 }
 
-/// The first names. What has a digit or an @ in it is rather a customer's, of a file without a first line of names.
+/// A first line with an address in it is a customer's, whose name is not told either.
+fn missing(column: &str, names: &[String]) -> Failure {
+    match names.iter().find(|name| mask_within(name) != **name) {
+        Some(name) => Failure::refused("consent-header-missing").arg("address", mask(name)),
+        None => Failure::refused("consent-column-missing").arg("column", column).arg("found", shown(names)),
+    }
+}
+
+/// The first names.
 fn shown(names: &[String]) -> String {
-    let one = |name: &String| {
-        let name: String = name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
-        if name.contains(|c: char| c.is_ascii_digit() || c == '@') { mask(&name) } else { name }
-    };
+    let one = |name: &String| name.chars().take(NAME_CHARS_SHOWN_MAX).collect::<String>();
     names.iter().take(NAMES_SHOWN_MAX).map(one).collect::<Vec<_>>().join(", ")
 }
 

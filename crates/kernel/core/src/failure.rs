@@ -27,6 +27,8 @@ pub enum Kind {
     Forbidden,
     /// Body or file over its bound: exit 1, HTTP 413.
     TooLarge,
+    /// A body of a type that the call does not take: exit 1, HTTP 415.
+    WrongType,
     /// Too much at once; come back later: exit 1, HTTP 429.
     TooMany,
     /// Something that is needed is not there just now: exit 1, HTTP 503.
@@ -55,6 +57,7 @@ impl Kind {
             Kind::Unauthorized => 401,
             Kind::Forbidden => 403,
             Kind::TooLarge => 413,
+            Kind::WrongType => 415,
             Kind::TooMany => 429,
             Kind::Unavailable => 503,
             Kind::Bug => 500,

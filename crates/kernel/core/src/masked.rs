@@ -46,6 +46,39 @@ pub fn mask(address: &str) -> String {
     format!("{}***", first(address))
 }
 
+/// Masks whatever in `text` looks like an address, for what a person or a program wrote in a place that was not meant
+/// for one: the names of columns, the value that a failure names.
+pub fn mask_within(text: &str) -> String {
+    let is_mail = |c: char| c.is_alphanumeric() || "@.!#$%&*+-/=?^_{|}~".contains(c);
+    let text = replace_runs(text, is_mail, |run| run.contains('@').then(|| mask(run)));
+    let is_phone = |c: char| c.is_ascii_digit() || "+-. ()".contains(c);
+    replace_runs(&text, is_phone, |run| looks_like_phone(run).then(|| mask(run)))
+}
+
+/// Whether `run` begins as phone numbers do, in Korea or with a country's code, also without the zero that spreadsheets
+/// drop. Dates and moments do not.
+fn looks_like_phone(run: &str) -> bool {
+    let digits: String = run.chars().filter(char::is_ascii_digit).collect();
+    let bare = digits.starts_with('1') && matches!(digits.len(), 9 | 10);
+    digits.len() >= 9 && (bare || run.contains('+') || digits.starts_with('0') || digits.starts_with("82"))
+}
+
+/// `text` with `change` made of each longest run of characters that are `inside`, where it makes something of it.
+fn replace_runs(text: &str, inside: impl Fn(char) -> bool, change: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(&inside) {
+        let (before, from) = rest.split_at(start);
+        let (run, after) = from.split_at(from.find(|c| !inside(c)).unwrap_or(from.len()));
+        let bare = run.trim();
+        let changed = change(bare).map_or_else(|| run.to_owned(), |changed| run.replacen(bare, &changed, 1));
+        out.push_str(before);
+        out.push_str(&changed);
+        rest = after;
+    }
+    out + rest
+}
+
 /// A secret: never prints, compares in constant time.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -90,6 +123,23 @@ mod tests {
         ] {
             assert_eq!(Address::new(address).to_string(), expect);
             assert_eq!(format!("{:?}", Address::new(address)), expect);
+        }
+    }
+
+    #[test]
+    fn addresses_in_a_text_are_masked_and_the_rest_stays() {
+        for (text, expect) in [
+            ("010-1234-5678, 김, 1", "010-****-5678, 김, 1"),
+            ("integer `1012345678` at line 1 column 17", "integer `101-****-5678` at line 1 column 17"),
+            ("\"+82 (0)10 1234 5678\"", "\"820-****-5678\""),
+            ("to kim.minsu@example.com: 수아+1@가게.kr", "to k***@example.com: 수***@가게.kr"),
+            ("2026-12-24 18:00", "2026-12-24 18:00"),
+            ("2026-13-01T00:00:00+09:00", "2026-13-01T00:00:00+09:00"),
+            ("1795361400000", "1795361400000"),
+            ("휴대폰, 주문 번호, 2", "휴대폰, 주문 번호, 2"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_within(text), expect);
         }
     }
 

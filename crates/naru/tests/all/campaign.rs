@@ -253,6 +253,30 @@ async fn the_api_takes_one_an_array_or_a_stream_and_repeats_its_answer_for_a_key
 }
 
 #[tokio::test]
+async fn a_call_that_is_no_message_is_refused_without_telling_what_it_held() {
+    let house = House::new();
+    let serve = house.serve().await;
+    house.done(&["template", "push", "templates"]);
+    let token = house.done(&["token", "add", "shop", "--role", "send"]).trim().to_owned();
+    let check = async |kind: &str, body: &str, status: u16, expect: &str| {
+        let (found, said) = post(&serve, &token, None, kind, body.to_owned()).await;
+        assert_eq!(found, status, "{body}: {said}");
+        assert!(said.contains(expect) && !said.contains("1098765432") && !said.contains("9876-5432"), "{said}");
+    };
+    let (json_type, lines_type) = ("application/json; charset=utf-8", "application/x-ndjson");
+    check(json_type, r#""010-9876-5432""#, 400, "body-not-json").await;
+    check(json_type, r#"{"template":"shipped","to":["01098765432"]}"#, 400, "`to`: invalid type: sequence").await;
+    check(lines_type, "\"010-9876-5432\"\n1098765432\n", 200, "row-not-json").await;
+    let expires =
+        r#"{"template":"shipped","to":"01098765432","expires_at":"010-9876-5432","variables":{"name":"x","order":1}}"#;
+    check(json_type, expires, 422, "010-****-5432").await;
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml"] {
+        check(kind, r#"{"template":"shipped","to":"01098765432"}"#, 415, "content-type-wrong").await;
+    }
+    serve.stop().await;
+}
+
+#[tokio::test]
 async fn the_demo_ends_with_an_account_that_balances() {
     let house = House::empty();
     let said = house.done(&["demo", "--exit", "--messages", "3000"]);

@@ -1,7 +1,7 @@
 //! One line of NDJSON, read straight into cells.
 //!
-//! `{"to": "…", "customer": "…", "expires_at": "…", "variables": {"이름": "…"}}`. Values are texts, numbers or truth
-//! values; `null` is as good as absent. A key that is not known is a fault, since it is most likely `expires_at`
+//! `{"to": "…", "customer": "…", "expires_at": "…", "variables": {"이름": "…"}}`. Values are texts or numbers, as over
+//! the API; `null` is as good as absent. A key that is not known is a fault, since it is most likely `expires_at`
 //! misspelt; variables that the template does not use are passed over as columns are.
 
 use std::fmt;
@@ -11,12 +11,15 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use super::cells::Cells;
 use super::plan::Plan;
 use super::row::Layout;
+use crate::json::{in_field, why};
 
 const LINE: usize = 0;
 const TO: usize = 1;
 const CUSTOMER: usize = 2;
 const EXPIRES_AT: usize = 3;
 const VALUES: usize = 4;
+
+const FIELDS: [(&str, usize); 3] = [("to", TO), ("customer", CUSTOMER), ("expires_at", EXPIRES_AT)];
 
 /// The one column of such a file, in `rejected.csv`.
 pub(super) const COLUMN: &str = "record";
@@ -40,7 +43,7 @@ pub(super) fn read(line: &str, plan: &Plan, cells: &mut Cells) -> Result<(), Str
     let mut json = serde_json::Deserializer::from_str(line);
     let object = Object { plan, cells, seen: &mut seen, inside: false };
     object.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
-        let text = error.to_string();
+        let text = why(&error);
         // The parser counts lines within this one.
         text.split_once(" at line 1 ").map_or(text.clone(), |(why, place)| format!("{why} ({place})"))
     })
@@ -85,11 +88,11 @@ impl<'de> Visitor<'de> for Object<'_> {
                         return Err(M::Error::custom("a key stands twice"));
                     }
                     *self.seen |= 1 << index;
-                    map.next_value_seed(Cell { cells: self.cells, index })?;
+                    map.next_value_seed(Cell { plan: self.plan, cells: self.cells, index })?;
                 }
                 Key::Variables => {
                     let object = Object { plan: self.plan, cells: self.cells, seen: self.seen, inside: true };
-                    map.next_value_seed(object)?;
+                    map.next_value_seed(object).map_err(|error| in_field("variables", error))?;
                 }
                 Key::Unused => {
                     map.next_value::<IgnoredAny>()?;
@@ -126,8 +129,7 @@ impl Visitor<'_> for Name<'_> {
             let index = self.plan.variables().iter().position(|variable| self.plan.name(variable) == key);
             return Ok(index.map_or(Key::Unused, |index| Key::Cell(VALUES + index)));
         }
-        let fields = [("to", TO), ("customer", CUSTOMER), ("expires_at", EXPIRES_AT)];
-        if let Some((_, index)) = fields.into_iter().find(|(field, _)| self.plan.name(field) == key) {
+        if let Some((_, index)) = FIELDS.into_iter().find(|(field, _)| self.plan.name(field) == key) {
             return Ok(Key::Cell(index));
         }
         match key {
@@ -137,8 +139,15 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
+/// The name of the field or variable in the cell at `index`.
+fn field(plan: &Plan, index: usize) -> &str {
+    let found = FIELDS.into_iter().find(|(_, place)| *place == index);
+    found.map_or_else(|| plan.variables()[index - VALUES].as_str(), |(field, _)| field)
+}
+
 /// Writes one value.
 struct Cell<'a> {
+    plan: &'a Plan,
     cells: &'a mut Cells,
     index: usize,
 }
@@ -147,7 +156,8 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+        let (plan, index) = (self.plan, self.index);
+        deserializer.deserialize_any(self).map_err(|error| in_field(field(plan, index), error))
     }
 }
 
@@ -181,11 +191,6 @@ impl Visitor<'_> for Cell<'_> {
 
     fn visit_f64<E>(self, number: f64) -> Result<(), E> {
         self.set(&number.to_string());
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
-        self.set(if truth { "true" } else { "false" });
         Ok(())
     }
 

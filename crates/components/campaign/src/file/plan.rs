@@ -6,6 +6,8 @@
 //! mapped to or the column of its name. Columns that nothing asks for are passed over.
 
 use naru_core::failure::Failure;
+use naru_core::masked::{mask, mask_within};
+use naru_dispatch::address::normalise;
 use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
 
@@ -80,6 +82,7 @@ impl Plan {
 
     /// Finds every field among `columns`, or says which are missing.
     pub(super) fn layout(&self, columns: &[String]) -> Result<Layout, Failure> {
+        check_header(columns)?;
         check_repeats(columns)?;
         let mut missing = Vec::new();
         let to = self.field("to", self.address_columns(), columns)?;
@@ -152,11 +155,20 @@ impl Plan {
     }
 }
 
+/// No column is called like an address: where one is, the first row is a customer's.
+fn check_header(columns: &[String]) -> Result<(), Failure> {
+    let is_address = |cell: &&String| [Channel::Sms, Channel::Email].iter().any(|it| normalise(*it, cell).is_some());
+    match columns.iter().find(is_address) {
+        Some(cell) => Err(Failure::refused("header-missing").arg("address", mask(cell))),
+        None => Ok(()),
+    }
+}
+
 /// A name that stands twice cannot be told apart; columns without a name are nobody's.
 fn check_repeats(columns: &[String]) -> Result<(), Failure> {
     for (index, column) in columns.iter().enumerate() {
         if !column.is_empty() && columns[..index].contains(column) {
-            return Err(Failure::refused("column-repeated").arg("column", column));
+            return Err(Failure::refused("column-repeated").arg("column", mask_within(column)));
         }
     }
     Ok(())
@@ -193,5 +205,5 @@ fn edits(a: &str, b: &str) -> usize {
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ")
+    mask_within(&names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", "))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
+use naru_core::masked::mask_within;
 
 use super::detect::{Detected, Encoding, Format};
 use super::moment::parse_moment;
@@ -241,7 +242,7 @@ impl Reader {
         row.expires_at = self.expires.read(text);
         match row.expires_at {
             Some(_) => Ok(()),
-            None => Err(Refusal::new(row.line, "expires-bad").arg("value", text)),
+            None => Err(Refusal::new(row.line, "expires-bad").arg("value", mask_within(text))),
         }
     }
 }

@@ -132,6 +132,13 @@ fn columns_that_do_not_fit_are_refused_with_a_map_to_try() {
         "휴대폰,전화번호,이름\n1,2,3\n",
         "column-ambiguous columns=\"휴대폰, 전화번호\" field=\"to\" map=\"--map to=휴대폰\"",
     );
+    // A customer's row is no header, and is not told.
+    check_refused("010-1234-5678,김,1\n01012345679,이,2\n", "header-missing address=\"010-****-5678\"");
+    check_refused("김,kim@example.com\n", "header-missing address=\"k***@example.com\"");
+    check_refused(
+        "수신 02-123-4567,이름\n1,2\n",
+        "column-missing found=\"수신 021-****-4567, 이름\" map=\"--map to=…\" missing=\"to\"",
+    );
     // Columns without a name are nobody's.
     check("to,이름,,\n01012345678,김,,\n", &sms("#{이름}"), &[], &["2 01012345678|||김"]);
 }

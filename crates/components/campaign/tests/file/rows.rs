@@ -127,7 +127,7 @@ fn a_message_that_no_frame_takes_is_refused() {
 fn objects_are_read_as_rows_are() {
     let file = r#"{"to":"010-1234-5678","customer":"C1","expires_at":"2026-12-24 18:00","variables":{"이름":"김\n\"민\"","금액":39000}}
 
-{"variables":{"금액":true,"남는 값":[1,{}],"이름":"이"},"to":1012345679,"customer":7,"expires_at":null}
+{"variables":{"금액":1.0,"남는 값":[1,{}],"이름":"이"},"to":1012345679,"customer":7,"expires_at":null}
 {"to":"01012345670","variables":{"이름":"박"}}
 {"to":"01012345671"
 {"to":"01012345671"} x
@@ -140,12 +140,12 @@ fn objects_are_read_as_rows_are() {
     let expect = [
         "1 01012345678|C1|2026-12-24 18:00:00|김",
         "\"민\"/39000",
-        "3 01012345679|7||이/true",
+        "3 01012345679|7||이/1",
         "4 variable-missing variable=금액",
         "5 row-not-json why=EOF while parsing an object (column 19)",
         "6 row-not-json why=trailing characters (column 22)",
         "7 row-not-json why=`expire_at` is none of `to`, `customer`, `expires_at`, `variables` (column 31)",
-        "8 row-not-json why=invalid type: sequence, expected a text or a number (column 7)",
+        "8 row-not-json why=`to`: invalid type: sequence, expected a text or a number (column 7)",
         "9 row-not-json why=a key stands twice (column 24)",
         "10 row-not-json why=invalid type: sequence, expected an object (column 0)",
         "11 address-missing",
@@ -156,6 +156,24 @@ fn objects_are_read_as_rows_are() {
     assert_eq!(found, expect);
     let mapped = r#"{"phone":"01012345678","variables":{"name":"김"}}"#;
     check(mapped, &sms("#{이름}"), &["to=phone", "이름=name"], &["1 01012345678|||김"]);
+}
+
+#[test]
+fn a_value_that_is_no_text_is_refused_with_its_field_and_not_told() {
+    let lines = r#"{"to":true}
+{"to":"01012345678","variables":{"이름":false}}
+{"to":"01012345678","variables":"010-1234-5678 김민서"}
+{"to":"01012345678","010-1234-5678":1}
+{"to":"01012345678","expires_at":"내일 010-1234-5678"}"#;
+    let fields = "`to`, `customer`, `expires_at`, `variables`";
+    let expect = [
+        "1 row-not-json why=`to`: invalid type: boolean, expected a text or a number (column 10)",
+        "2 row-not-json why=`variables`: `이름`: invalid type: boolean, expected a text or a number (column 47)",
+        "3 row-not-json why=`variables`: invalid type: string, expected an object (column 57)",
+        &format!("4 row-not-json why=`010-****-5678` is none of {fields} (column 35)"),
+        "5 expires-bad value=내일 010-****-5678",
+    ];
+    check(lines, &sms("#{이름}"), &[], &expect);
 }
 
 #[test]
