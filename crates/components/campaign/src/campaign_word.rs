@@ -9,6 +9,7 @@ use naru_core::text::Lang;
 use naru_dispatch::campaign::{self, Campaign, CampaignState};
 use naru_dispatch::component::account_fields;
 use naru_dispatch::engine::Dispatch;
+use naru_dispatch::lane_word::trouble;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -91,17 +92,21 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
     let account = &campaign.account;
     let say = |key: &str| ctx.say(call.lang, key, &[]);
+    // A campaign that does not go on says why.
+    let trouble = if account.pending > 0 { trouble(&ctx, call.lang, &campaign.lane).await? } else { None };
+    let stands = trouble.map_or_else(String::new, |trouble| format!(" ({trouble})"));
     let mut fields = vec![
         (say("field-campaign"), format!("{} ({})", campaign.name, campaign.id)),
         (say("field-state"), state(&ctx, call.lang, campaign.state)),
         (say("field-template"), format!("{} v{}", campaign.template, campaign.version)),
-        (say("field-lane"), campaign.lane.clone()),
+        (say("field-lane"), format!("{}{stands}", campaign.lane)),
         (say("field-created"), format!("{} ({})", seoul(campaign.created_at), campaign.created_by)),
         (say("field-refused"), campaign.refused.to_string()),
     ];
     fields.extend(account_fields(&ctx, call.lang, account));
-    let mut answer =
-        Answer::data(data(&campaign))?.progress(campaign.name.clone(), account.done(), account.accepted).fields(fields);
+    let mut answer = Answer::data(data(&campaign))?
+        .progress(format!("{}{stands}", campaign.name), account.done(), account.accepted)
+        .fields(fields);
     if call.args.watch && !is_done(&campaign) {
         let args = json!({ "campaign": campaign.id.to_string() });
         answer.follow = Some(Follow { word: "campaign show".to_owned(), args });

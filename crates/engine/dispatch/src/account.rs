@@ -1,6 +1,10 @@
 //! The account: every accepted message is in exactly one state, and the states add up.
 
+use std::collections::BTreeMap;
+
+use naru_store::{Result, Store};
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 
 use crate::side::State;
 
@@ -79,4 +83,20 @@ impl Account {
             State::Delivered => &mut self.delivered,
         }
     }
+}
+
+/// The messages in the store, by lane: the states of each, added up.
+pub async fn by_lane(store: &Store) -> Result<BTreeMap<String, Account>> {
+    let sums: Vec<String> = State::ALL.map(|state| format!("CAST(SUM({}) AS BIGINT)", state.name())).into();
+    let text = format!("SELECT lane, {} FROM dispatch_side GROUP BY lane", sums.join(", "));
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(store.reader()).await?;
+    let read = |row: &sqlx::any::AnyRow| -> Result<(String, Account)> {
+        let mut account = Account::default();
+        for (index, state) in State::ALL.into_iter().enumerate() {
+            account.add(state, row.try_get::<i64, _>(index + 1)? as u64);
+        }
+        account.accepted = State::ALL.into_iter().map(|state| account.of(state)).sum();
+        Ok((row.try_get(0)?, account))
+    };
+    rows.iter().map(read).collect()
 }

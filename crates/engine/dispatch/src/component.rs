@@ -12,13 +12,13 @@ use naru_core::text::{Catalog, Lang};
 use naru_job::Job;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::account::Account;
 use crate::config::DispatchConfig;
 use crate::engine::Dispatch;
+use crate::gauge::StoreGauges;
 use crate::side::State;
-use crate::{audit, retention, schema};
+use crate::{account, audit, lane_word, retention, schema};
 
 /// The sentences of this crate.
 pub const TEXTS: Catalog =
@@ -26,6 +26,8 @@ pub const TEXTS: Catalog =
 
 /// How often retention looks.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How often what is in the store is counted for `/metrics`: as often as it is usually read.
+const NUMBERS_EVERY: Duration = Duration::from_secs(15);
 
 /// Builds the engine and offers it; built after the rooms, so that it finds what they offer when it runs.
 pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
@@ -33,8 +35,8 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
     ctx.offer::<Dispatch>(dispatch.clone());
     Component {
         schema: schema::SCHEMA,
-        words: vec![Word::reading("audit", say_audit), Word::reading("lane list", say_lanes)],
-        jobs: vec![retention_job(dispatch.clone())],
+        words: vec![Word::reading("audit", say_audit), Word::reading("lane list", lane_word::list)],
+        jobs: vec![retention_job(dispatch.clone()), numbers_job(ctx.clone())],
         checks: vec![lanes_check()],
         ..Component::new("dispatch", TEXTS)
     }
@@ -79,45 +81,6 @@ pub const STATES_SHOWN: [State; 8] = [
     State::Unknown,
 ];
 
-/// List the lanes: provider, caps, and how each is
-#[derive(clap::Args, Serialize, Deserialize, JsonSchema)]
-struct LaneListArgs {}
-
-async fn say_lanes(ctx: Ctx, call: Call<LaneListArgs>) -> Result<Answer, Failure> {
-    let dispatch = ctx.need::<Dispatch>()?;
-    let views = dispatch.lane_views().await?;
-    let cap = |max: Option<u32>| max.map_or_else(|| "-".to_owned(), |max| max.to_string());
-    let data: Vec<_> = views
-        .iter()
-        .map(|view| {
-            json!({
-                "name": view.name, "provider": view.config.provider, "channel": view.config.channel,
-                "running": view.status.is_some(), "paused": view.paused, "messages_today": view.today,
-                "requests_per_second_max": view.config.requests_per_second_max,
-                "messages_per_second_max": view.config.messages_per_second_max,
-                "in_flight": view.status.map(|status| status.in_flight),
-                "held": view.status.map(|status| status.held),
-                "stalled": view.status.map(|status| status.stalled),
-            })
-        })
-        .collect();
-    let rows = views.iter().map(|view| {
-        vec![
-            view.name.clone(),
-            view.config.provider.clone(),
-            view.config.channel.to_string(),
-            cap(view.config.requests_per_second_max),
-            cap(view.config.messages_per_second_max),
-            view.status.map_or_else(|| "-".to_owned(), |status| status.in_flight.to_string()),
-            view.status.map_or_else(|| "-".to_owned(), |status| status.held.to_string()),
-            view.today.to_string(),
-        ]
-    });
-    let columns = ["lane", "provider", "channel", "requests", "messages", "in-flight", "held", "today"];
-    let columns = columns.map(|name| ctx.say(call.lang, &format!("lane-column-{name}"), &[])).to_vec();
-    Ok(Answer::data(data)?.table(columns, rows.collect()))
-}
-
 fn retention_job(dispatch: Arc<Dispatch>) -> Job {
     Job {
         name: "retention",
@@ -132,26 +95,46 @@ fn retention_job(dispatch: Arc<Dispatch>) -> Job {
     }
 }
 
+fn numbers_job(ctx: Ctx) -> Job {
+    let gauges = Arc::new(StoreGauges::default());
+    Job {
+        name: "numbers",
+        every: NUMBERS_EVERY,
+        run: Arc::new(move || {
+            let (ctx, gauges) = (ctx.clone(), gauges.clone());
+            Box::pin(async move {
+                gauges.show(ctx.metrics(), account::by_lane(ctx.store()).await?.iter());
+                Ok(())
+            })
+        }),
+    }
+}
+
 fn lanes_check() -> Check {
     Check {
         name: "lanes",
         run: Arc::new(|ctx: Ctx| {
             Box::pin(async move {
-                let lanes = match ctx.need::<Dispatch>().and_then(|dispatch| dispatch.providers()) {
-                    Ok(lanes) => lanes,
-                    Err(failure) => return vec![Finding::Bad(failure)],
-                };
-                let mut findings = Vec::with_capacity(lanes.len());
-                for (name, provider) in lanes {
-                    findings.push(match provider.check().await {
-                        Ok(()) => Finding::Good(format!("{name}: {}", provider.name())),
-                        Err(why) => {
-                            Finding::Bad(Failure::unavailable("provider-unreachable").arg("lane", name).cause_text(why))
-                        }
-                    });
+                match look_at_lanes(&ctx).await {
+                    Ok(findings) => findings,
+                    Err(failure) => vec![Finding::Bad(failure)],
                 }
-                findings
             })
         }),
     }
+}
+
+async fn look_at_lanes(ctx: &Ctx) -> Result<Vec<Finding>, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let mut findings = Vec::new();
+    for (name, provider) in dispatch.providers()? {
+        findings.push(match provider.check().await {
+            Ok(()) => Finding::Good(format!("{name}: {}", provider.name())),
+            Err(why) => Finding::Bad(Failure::unavailable("provider-unreachable").arg("lane", name).cause_text(why)),
+        });
+    }
+    for (lane, messages) in dispatch.stranded().await? {
+        findings.push(Finding::Bad(Failure::refused("lane-gone").arg("lane", lane).arg("messages", messages)));
+    }
+    Ok(findings)
 }

@@ -8,18 +8,20 @@ use naru_component::ctx::Ctx;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
 use naru_core::id::Id;
+use naru_core::metric::Series;
 use naru_store::Engine;
 use naru_store::error::StoreError;
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::account;
 use crate::campaign::{self, CampaignState, NewCampaign};
 use crate::cancel;
 use crate::config::{DispatchConfig, LaneConfig};
 use crate::consent::{Consent, NoAds};
 use crate::find::Finder;
 use crate::frame::TemplateRef;
-use crate::gauge::LaneGauges;
+use crate::gauge::{self, LaneGauges};
 use crate::import::{self, Begins, Begun, Ending, ImportKey};
 use crate::intake::{Batch, Intake, Woken};
 use crate::key;
@@ -49,6 +51,8 @@ pub struct Dispatch {
     ready: OnceLock<Ready>,
     lanes: Lanes,
     mergers: Mergers,
+    /// Counts what calls of the API brought.
+    taken: Series,
 }
 
 type Lanes = Arc<RwLock<HashMap<String, Running>>>;
@@ -71,6 +75,8 @@ pub struct LaneView {
     pub config: LaneConfig,
     /// How it is, while it runs here.
     pub status: Option<Status>,
+    /// Why its provider takes nothing, while it takes nothing.
+    pub block: Option<String>,
     /// Whether a person paused it.
     pub paused: bool,
     /// Messages started today, in Asia/Seoul.
@@ -88,6 +94,7 @@ impl Dispatch {
             ready: OnceLock::new(),
             lanes: Lanes::default(),
             mergers: Mergers::default(),
+            taken: gauge::accepted(ctx.metrics(), "call"),
         })
     }
 
@@ -130,12 +137,14 @@ impl Dispatch {
     /// Starts receipts and every lane: from here on messages leave.
     pub async fn run(self: &Arc<Self>) -> Result<(), Failure> {
         let lanes: HashMap<String, LaneConfig> = self.config.lane.clone().into_iter().collect();
-        let unknown =
-            self.ctx.metrics().counter("naru_receipts_unknown_total", "Receipts for ids that are not ours", &[]);
+        let unknown = gauge::receipts_unknown(self.ctx.metrics());
         let (clock, lifecycle) = (self.ctx.clock().clone(), self.ctx.lifecycle());
         let receipts =
             Receipts::start(self.ctx.store().clone(), clock, lifecycle, lanes, self.mergers.clone(), unknown);
         self.ctx.offer::<dyn ReceiptSink>(Arc::new(receipts));
+        for (lane, messages) in self.stranded().await? {
+            tracing::warn!(lane.name = lane, messages, "messages wait for a lane that is not configured any more");
+        }
         // Every account is made before any lane starts: a wrong key stops the start, not half of it.
         let providers = self.providers()?;
         for (name, provider) in providers {
@@ -194,7 +203,10 @@ impl Dispatch {
     /// Stores single messages; answers after they are on the disk.
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
         let intake = self.ready()?.intake.as_ref().ok_or_else(|| Failure::unavailable("store-read-only"))?;
-        intake.accept(batch).await
+        let count = batch.parts.iter().map(|part| part.messages.len()).sum::<usize>();
+        let ids = intake.accept(batch).await?;
+        self.taken.add(count as i64);
+        Ok(ids)
     }
 
     /// What the call of this key and body was answered, where it came before.
@@ -226,6 +238,7 @@ impl Dispatch {
             begun: self.begins(),
             lifecycle: self.ctx.lifecycle().clone(),
             clock: self.ctx.clock().clone(),
+            taken: gauge::accepted(self.ctx.metrics(), "file"),
         };
         import::begin(&parts, key, new, template).await
     }
@@ -264,6 +277,13 @@ impl Dispatch {
         self.ready()?.finder.find(self.ctx.store(), to, limit).await
     }
 
+    /// Lanes that are not configured any more and messages that wait for them: nothing else would ever be said of them.
+    pub async fn stranded(&self) -> Result<Vec<(String, u64)>, Failure> {
+        let lanes = account::by_lane(self.ctx.store()).await?;
+        let gone = lanes.into_iter().filter(|(lane, _)| !self.config.lane.contains_key(lane));
+        Ok(gone.map(|(lane, account)| (lane, account.pending)).filter(|(_, pending)| *pending > 0).collect())
+    }
+
     /// Every configured lane.
     pub async fn lane_views(&self) -> Result<Vec<LaneView>, Failure> {
         let today = naru_core::clock::seoul_day(self.ctx.clock().now_ms());
@@ -278,9 +298,11 @@ impl Dispatch {
                 Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
             };
             let (paused, day, used) = row.as_ref().map_or(Ok((0, 0, 0)), read).map_err(StoreError::from)?;
-            let status = self.lanes().get(name).map(Running::status);
+            let health = self.lanes().get(name).map(Running::health);
+            let (status, block) = health.map_or((None, None), |health| (Some(health.status), health.block));
             let today = if day == today { used as u64 } else { 0 };
-            views.push(LaneView { name: name.clone(), config: config.clone(), status, paused: paused == 1, today });
+            let (name, config, paused) = (name.clone(), config.clone(), paused == 1);
+            views.push(LaneView { name, config, status, block, paused, today });
         }
         Ok(views)
     }
@@ -325,7 +347,10 @@ impl Dispatch {
             .await?;
         match moved {
             None => Err(Failure::not_found("campaign-unknown").arg("campaign", id)),
-            Some((lane, was)) if from.contains(&was) => Ok(lane),
+            Some((lane, was)) if from.contains(&was) => {
+                tracing::info!(campaign.id = %id, campaign.state = to.name(), "a person moved the campaign on");
+                Ok(lane)
+            }
             Some((_, was)) => {
                 Err(Failure::conflict("campaign-state").arg("state", was.name()).arg("wanted", to.name()))
             }

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use naru_core::clock::{Clock, Millis};
 use naru_core::failure::Failure;
 use naru_core::id::Id;
+use naru_core::metric::Series;
 use naru_store::error::StoreError;
 use naru_store::{Result, Store};
 use sqlx::{AnyConnection, Row};
@@ -111,6 +112,8 @@ pub struct Parts {
     pub lifecycle: naru_core::lifecycle::Lifecycle,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Counts what is stored.
+    pub taken: Series,
 }
 
 /// The version of its template that an import was begun with; it goes on with that one.
@@ -159,6 +162,7 @@ pub async fn begin(
         campaign: row.campaign,
         clock: parts.clock.clone(),
         accepted_before: row.accepted,
+        taken: parts.taken.clone(),
         activity: parts.lifecycle.activity("a file being taken in"),
     };
     let ending = Ending(parts.lifecycle.spawn("import", saver.work(receiver)));
@@ -336,17 +340,21 @@ struct Saver {
     campaign: Id,
     clock: Arc<dyn Clock>,
     accepted_before: u64,
+    taken: Series,
     activity: naru_core::lifecycle::Activity,
 }
 
 impl Saver {
     async fn work(self, mut steps: mpsc::Receiver<Step>) -> std::result::Result<Done, Failure> {
         let mut group = Vec::new();
+        let mut counted = self.accepted_before;
         while steps.recv_many(&mut group, FRAMES_PER_COMMIT).await > 0 {
             let Some(Reached { accepted, refused, complete, .. }) = group.last().map(|step| step.reached) else {
                 continue;
             };
             let begins = self.store(&mut group).await?;
+            self.taken.add((accepted - counted) as i64);
+            counted = accepted;
             if self.leaves || complete {
                 (self.woken)(&self.lane, self.priority);
             }
@@ -355,6 +363,7 @@ impl Saver {
                 (self.begun)(&self.lane, self.campaign).await;
             }
             if complete {
+                tracing::info!(campaign.id = %self.campaign, accepted, refused, "a file is taken in");
                 drop(self.activity);
                 return Ok(Done { campaign: self.campaign, accepted, refused });
             }

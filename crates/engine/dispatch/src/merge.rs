@@ -28,7 +28,7 @@ const PACE_US: Micros = 1_000_000;
 /// What a receipt says of one slot.
 type SlotEnd = (u16, State, String);
 type ByFrame = HashMap<Id, Vec<SlotEnd>>;
-type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send>;
+type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<usize>>> + Send>> + Send>;
 
 /// Gathers receipts of one lane.
 pub struct Merge {
@@ -107,7 +107,8 @@ impl Merge {
         self.save_needed = save;
     }
 
-    /// The write of frames that the lane does not hold; answers whether the lane is still owned.
+    /// The write of frames that the lane does not hold; answers how many receipts are of no frame, or `None` where the
+    /// lane is not owned any more.
     pub fn store(&self, frames: ByFrame, now: Millis) -> Work {
         let (store, lane, fence) = (self.store.clone(), self.lane.clone(), self.fence);
         let frames: Arc<Vec<(Id, Vec<SlotEnd>)>> = Arc::new(frames.into_iter().collect());
@@ -118,12 +119,13 @@ impl Merge {
                     let (lane, frames) = (lane.clone(), frames.clone());
                     Box::pin(async move {
                         if !rows::hold_fence(conn, &lane, fence).await? {
-                            return Ok(false);
+                            return Ok(None);
                         }
+                        let mut unknown = 0;
                         for frames in many::pieces(conn, &frames, 1) {
-                            merge(conn, &lane, frames, fence, now).await?;
+                            unknown += merge(conn, &lane, frames, fence, now).await?;
                         }
-                        Ok(true)
+                        Ok(Some(unknown))
                     })
                 });
                 job.await
@@ -174,24 +176,29 @@ impl Merge {
     }
 }
 
-/// Reads the states of a few frames and writes those that a receipt moved.
+/// Reads the states of a few frames and writes those that a receipt moved; answers how many receipts are of no frame.
 async fn merge(
     conn: &mut AnyConnection,
     lane: &str,
     frames: &[(Id, Vec<SlotEnd>)],
     fence: i64,
     now: Millis,
-) -> Result<()> {
+) -> Result<usize> {
     let ids: Vec<Id> = frames.iter().map(|(id, _)| *id).collect();
     let stored = rows::sides(conn, &ids, lane).await?;
-    let mut moved = Vec::new();
+    let (mut moved, mut unknown) = (Vec::new(), 0);
     for (id, ends) in frames {
-        let Some(mut side) = stored.get(id).and_then(Side::read) else { continue };
+        let Some(row) = stored.get(id) else {
+            unknown += ends.len();
+            continue;
+        };
+        let Some(mut side) = Side::read(row) else { continue };
         // No short cut: every end is told to the states.
         let changes = ends.iter().filter(|(slot, state, code)| side.advance(*slot, *state, code)).count();
         if changes > 0 {
             moved.push(SideSave::of(*id, &side));
         }
     }
-    rows::update_sides(conn, &moved, fence, now).await
+    rows::update_sides(conn, &moved, fence, now).await?;
+    Ok(unknown)
 }

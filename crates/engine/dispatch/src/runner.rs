@@ -22,7 +22,8 @@ use crate::cancel::Rest;
 use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
 use crate::gauge::LaneGauges;
-use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save, Status};
+use crate::health::{Health, Watch};
+use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save};
 use crate::merge::Merge;
 use crate::message::{Channel, MessageId, Purpose};
 use crate::provider::{Answer, Outgoing, Provider, Request};
@@ -90,7 +91,7 @@ pub enum Order {
 pub struct Running {
     orders: mpsc::Sender<Order>,
     news: Arc<News>,
-    status: watch::Receiver<Status>,
+    health: watch::Receiver<Health>,
 }
 
 /// Which priorities may have new frames. However often it is told before the lane looks: one look is enough.
@@ -114,26 +115,40 @@ impl Running {
     }
 
     /// How it is.
-    pub fn status(&self) -> Status {
-        *self.status.borrow()
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
     }
 }
 
 /// What the runner's own tasks bring back.
 enum Message {
-    Claimed { priority: usize, frames: Vec<(Loaded, Arc<Frame>)>, more: bool },
-    ClaimFailed { priority: usize },
-    Asked { chunk: ChunkKey, denied: Vec<(u16, Permit)> },
-    Saved { lost: bool },
+    Claimed {
+        priority: usize,
+        frames: Vec<(Loaded, Arc<Frame>)>,
+        more: bool,
+    },
+    ClaimFailed {
+        priority: usize,
+    },
+    Asked {
+        chunk: ChunkKey,
+        denied: Vec<(u16, Permit)>,
+    },
+    Saved {
+        lost: bool,
+    },
     Event(Event),
-    Merged { lost: bool },
+    /// Receipts of no frame of ours; `None` where another owner has the lane.
+    Merged {
+        unknown: Option<usize>,
+    },
 }
 
 /// Starts a lane, which was told what an earlier owner left of it.
 pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Running {
     let (orders, order_receiver) = mpsc::channel(1_024);
     let (messages, message_receiver) = mpsc::channel(MESSAGES_MAX);
-    let (status_sender, status) = watch::channel(lane.status());
+    let (health_sender, health) = watch::channel(Health { status: lane.status(), block: None });
     let (parts, news) = (Arc::new(parts), Arc::new(News::default()));
     let runner = Runner {
         merge: Merge::new(parts.store.clone(), parts.name.clone(), parts.fence),
@@ -149,10 +164,11 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Runn
         seed: 0,
         look_at: 0,
         lost: false,
-        status: status_sender,
+        watch: Watch::new(&parts.name),
+        health: health_sender,
     };
     parts.lifecycle.spawn("lane", runner.work(order_receiver, message_receiver, receipts));
-    Running { orders, news, status }
+    Running { orders, news, health }
 }
 
 struct Runner {
@@ -173,7 +189,8 @@ struct Runner {
     look_at: Micros,
     /// Another owner has the lane.
     lost: bool,
-    status: watch::Sender<Status>,
+    watch: Watch,
+    health: watch::Sender<Health>,
 }
 
 impl Runner {
@@ -208,9 +225,9 @@ impl Runner {
             self.look_around();
             self.merge_receipts();
             self.carry_out();
-            let status = self.lane.status();
-            self.parts.gauges.show(&status);
-            self.status.send_replace(status);
+            let health = self.watch.look(self.lane.status());
+            self.parts.gauges.show(&health);
+            self.health.send_replace(health);
             if stopping && activity.is_some() && self.lane.is_quiet() && self.merge.is_idle() {
                 drop(activity.take());
                 return;
@@ -266,9 +283,16 @@ impl Runner {
                 self.lost |= lost;
                 self.lane.apply(now, Event::Saved);
             }
-            Message::Event(event) => self.lane.apply(now, event),
-            Message::Merged { lost } => {
-                self.lost |= lost;
+            Message::Event(event) => {
+                if let Event::Answered { answer, .. } = &event {
+                    self.parts.gauges.answered(answer);
+                    self.watch.answered(answer, self.lane.status().blocked_until > now.mono);
+                }
+                self.lane.apply(now, event);
+            }
+            Message::Merged { unknown } => {
+                self.lost |= unknown.is_none();
+                self.parts.gauges.receipts_unknown(unknown.unwrap_or_default());
                 self.merge.stored();
                 let waiting = std::mem::take(&mut self.waiting_claims);
                 waiting.into_iter().for_each(|action| self.act(action));
@@ -414,18 +438,17 @@ impl Runner {
         let work = self.merge.store(others, now.wall);
         let activity = self.parts.lifecycle.activity("receipts being merged");
         self.parts.lifecycle.spawn("merge", async move {
-            let mut lost = false;
-            loop {
+            let unknown = loop {
                 match work().await {
-                    Ok(held) => break lost |= !held,
+                    Ok(unknown) => break unknown,
                     Err(error) => {
                         tracing::warn!(lane.name = parts.name, error = %error, "receipts could not be merged, trying again");
                         pause(&parts.lifecycle, Duration::from_millis(500)).await;
                     }
                 }
-            }
+            };
             drop(activity);
-            let _ = messages.send(Message::Merged { lost }).await;
+            let _ = messages.send(Message::Merged { unknown }).await;
         });
     }
 

@@ -199,3 +199,31 @@ async fn doctor_looks_at_every_part_and_ends_with_1_where_one_is_not_well() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&json["bad"], &json["findings"][0]["code"]), (&1.into(), &"provider-unreachable".into()));
 }
+
+#[tokio::test]
+async fn a_vendor_that_is_not_there_is_seen_in_log_lanes_campaign_and_doctor() {
+    let house = House::new();
+    house.write("c.csv", "to,name,order\n010-1111-2222,민수,1\n");
+    house.done(&["template", "push", "templates"]);
+    // A port that was free a moment ago and that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    let config = config.replace("127.0.0.1:7071", &format!("127.0.0.1:{port}"));
+    house.write("naru.toml", &config);
+    let mut serve = house.serve().await;
+    house.done(&["send", "--template", "shipped", "--to", "c.csv"]);
+    let line = serve.log("the provider takes nothing, the lane asks again and again").await;
+    assert_eq!((&line["level"], &line["code"]), (&"warn".into(), &"connection-refused".into()), "{line}");
+    assert!(house.done(&["lane", "list"]).contains("blocked: connection-refused"));
+    assert!(house.done(&["campaign", "show", "c"]).contains("sandbox (blocked: connection-refused)"));
+    serve.stop().await;
+
+    house.write("naru.toml", &config.replace("lane.sandbox]", "lane.other]").replace("[\"sandbox\"]", "[\"other\"]"));
+    let mut serve = house.serve().await;
+    let line = serve.log("messages wait for a lane that is not configured any more").await;
+    assert_eq!((&line["lane.name"], &line["messages"]), (&"sandbox".into(), &1.into()), "{line}");
+    let doctor = text(&house.run(&["doctor", "lanes"]).stdout);
+    assert!(doctor.contains("1 messages wait for the lane sandbox, which is not configured"), "{doctor}");
+    assert!(house.done(&["campaign", "show", "c"]).contains("sandbox (not configured)"));
+    serve.stop().await;
+}

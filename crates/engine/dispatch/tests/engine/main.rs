@@ -41,6 +41,7 @@ mod rendered_again;
 mod restart;
 mod retention;
 mod retries;
+mod seen_from_outside;
 mod stop;
 mod throttle;
 mod timeout_after_accept;

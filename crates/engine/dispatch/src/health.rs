@@ -1,0 +1,108 @@
+//! How a running lane is, and what the log is told when that changes: a provider that takes nothing must not be silent.
+
+use crate::lane::{FRAMES_MAX, HELD_MAX, Status};
+use crate::provider::Answer;
+
+/// A running lane as words and pages tell of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Its numbers.
+    pub status: Status,
+    /// Why its provider takes nothing, in kebab-case, from the first request that was not taken to the next that is.
+    pub block: Option<String>,
+}
+
+/// Follows one lane.
+pub struct Watch {
+    lane: String,
+    block: Option<String>,
+    stalled: bool,
+    day_spent: bool,
+}
+
+impl Watch {
+    /// Follows `lane`, of which all is well so far.
+    pub fn new(lane: &str) -> Watch {
+        Watch { lane: lane.to_owned(), block: None, stalled: false, day_spent: false }
+    }
+
+    /// Notes how a request ended. While the lane rests, answers to what left before say nothing.
+    pub fn answered(&mut self, answer: &Answer, rests: bool) {
+        let lane = &self.lane;
+        match (answer, &self.block) {
+            (Answer::Throttled { .. } | Answer::Unsent { .. }, None) => {
+                let code = if let Answer::Unsent { code } = answer { code } else { "throttled" };
+                tracing::warn!(lane.name = lane, code, "the provider takes nothing, the lane asks again and again");
+                self.block = Some(code.to_owned());
+            }
+            (Answer::Each(_) | Answer::Refused { .. }, Some(code)) if !rests => {
+                tracing::info!(lane.name = lane, code, "the provider takes messages again");
+                self.block = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes how the lane is.
+    pub fn look(&mut self, status: Status) -> Health {
+        let lane = &self.lane;
+        if status.stalled && !self.stalled {
+            tracing::warn!(
+                lane.name = lane,
+                held = status.held,
+                "too many messages are held back, no new ones are taken"
+            );
+            self.stalled = true;
+        } else if self.stalled && status.held < HELD_MAX / 2 && status.frames < FRAMES_MAX / 2 {
+            // Half, so that a lane at the edge does not say it with every message.
+            tracing::info!(lane.name = lane, held = status.held, "new messages are taken again");
+            self.stalled = false;
+        }
+        if status.day_spent != self.day_spent {
+            self.day_spent = status.day_spent;
+            match self.day_spent {
+                true => tracing::warn!(lane.name = lane, "the day's messages are used up, the rest waits for tomorrow"),
+                false => tracing::info!(lane.name = lane, "a new day has begun, messages leave again"),
+            }
+        }
+        Health { status, block: self.block.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Verdict;
+
+    #[test]
+    fn a_block_lasts_from_the_first_refusal_to_the_first_yes_after_the_rest() {
+        let mut watch = Watch::new("sms");
+        let mut check = |answer: Answer, rests: bool, expect: Option<&str>| {
+            watch.answered(&answer, rests);
+            assert_eq!(watch.look(Status::default()).block.as_deref(), expect, "{answer:?}");
+        };
+        let unsent = || Answer::Unsent { code: "connection-refused".to_owned() };
+        check(Answer::Each(vec![Verdict::Taken]), false, None);
+        check(unsent(), false, Some("connection-refused"));
+        check(Answer::Throttled { after: None }, true, Some("connection-refused"));
+        // It left before: it says nothing of the provider as it is now.
+        check(Answer::Each(vec![Verdict::Taken]), true, Some("connection-refused"));
+        check(Answer::Unknown { code: "timed-out".to_owned() }, false, Some("connection-refused"));
+        check(Answer::Each(vec![Verdict::Taken]), false, None);
+        check(Answer::Throttled { after: None }, false, Some("throttled"));
+    }
+
+    #[test]
+    fn a_lane_at_the_edge_of_its_bound_is_stalled_once() {
+        let mut watch = Watch::new("sms");
+        for (held, stalled, expect) in [
+            (HELD_MAX, true, true),
+            (HELD_MAX - 1, false, true),
+            (HELD_MAX, true, true),
+            (HELD_MAX / 2 - 1, false, false),
+        ] {
+            watch.look(Status { held, stalled, ..Status::default() });
+            assert_eq!(watch.stalled, expect, "{held}");
+        }
+    }
+}

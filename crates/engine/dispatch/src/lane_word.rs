@@ -1,0 +1,80 @@
+//! `naru lane …`: how the lanes are.
+
+use naru_component::answer::Answer;
+use naru_component::ctx::Ctx;
+use naru_component::word::Call;
+use naru_core::failure::Failure;
+use naru_core::text::Lang;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::engine::{Dispatch, LaneView};
+
+/// List the lanes: provider, caps, and how each is
+#[derive(clap::Args, Serialize, Deserialize, JsonSchema)]
+pub struct ListArgs {}
+
+/// Lists them.
+pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let views = dispatch.lane_views().await?;
+    let cap = |max: Option<u32>| max.map_or_else(|| "-".to_owned(), |max| max.to_string());
+    let data: Vec<_> = views
+        .iter()
+        .map(|view| {
+            json!({
+                "name": view.name, "provider": view.config.provider, "channel": view.config.channel,
+                "state": state(view), "blocked_by": view.block, "running": view.status.is_some(), "paused": view.paused, "messages_today": view.today,
+                "requests_per_second_max": view.config.requests_per_second_max,
+                "messages_per_second_max": view.config.messages_per_second_max,
+                "in_flight": view.status.map(|status| status.in_flight),
+                "held": view.status.map(|status| status.held),
+                "stalled": view.status.map(|status| status.stalled),
+            })
+        })
+        .collect();
+    let rows = views.iter().map(|view| {
+        vec![
+            view.name.clone(),
+            told(&ctx, call.lang, view),
+            view.config.provider.clone(),
+            view.config.channel.to_string(),
+            cap(view.config.requests_per_second_max),
+            cap(view.config.messages_per_second_max),
+            view.status.map_or_else(|| "-".to_owned(), |status| status.in_flight.to_string()),
+            view.status.map_or_else(|| "-".to_owned(), |status| status.held.to_string()),
+            view.today.to_string(),
+        ]
+    });
+    let columns = ["lane", "state", "provider", "channel", "requests", "messages", "in-flight", "held", "today"];
+    let columns = columns.map(|name| ctx.say(call.lang, &format!("lane-column-{name}"), &[])).to_vec();
+    Ok(Answer::data(data)?.table(columns, rows.collect()))
+}
+
+/// What keeps a lane from sending, in one word; the gravest first.
+fn state(view: &LaneView) -> &'static str {
+    match &view.status {
+        None => "stopped",
+        _ if view.paused => "paused",
+        _ if view.block.is_some() => "blocked",
+        Some(status) if status.stalled => "stalled",
+        Some(status) if status.day_spent => "day-spent",
+        Some(_) => "running",
+    }
+}
+
+/// As [`state`], in the reader's language and with the reason.
+fn told(ctx: &Ctx, lang: Lang, view: &LaneView) -> String {
+    let code = view.block.as_deref().unwrap_or_default();
+    ctx.say(lang, &format!("lane-state-{}", state(view)), &[("code", code)])
+}
+
+/// What keeps the lane `name` from sending, where something does, in the reader's language.
+pub async fn trouble(ctx: &Ctx, lang: Lang, name: &str) -> Result<Option<String>, Failure> {
+    let views = ctx.need::<Dispatch>()?.lane_views().await?;
+    Ok(match views.iter().find(|view| view.name == name) {
+        None => Some(ctx.say(lang, "lane-state-gone", &[])),
+        Some(view) => (state(view) != "running").then(|| told(ctx, lang, view)),
+    })
+}
