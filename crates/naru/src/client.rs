@@ -59,6 +59,7 @@ impl<'a> Client<'a> {
 
     /// Says `word` and tells `progress` how far it is.
     pub async fn say(&self, word: &Word, args: Value, progress: &Progress) -> Result<Answer, Failure> {
+        let args = word.bring(args)?;
         match &self.home {
             Home::Far(remote) => remote.say(word, args, progress).await,
             Home::Here(loaded) => match near(loaded, self.lang).await? {

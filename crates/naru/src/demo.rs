@@ -210,6 +210,7 @@ async fn say(
 ) -> Result<Answer, Failure> {
     let word = house.words().find(|word| word.path == path).cloned();
     let word = word.ok_or_else(|| Failure::not_found("word-unknown").arg("word", path))?;
+    let args = word.bring(args)?;
     let upload = word.upload.and_then(|name| args[name].as_str()).map(PathBuf::from);
     let call = Call { actor: Actor::local(), lang: terminal.lang, args, upload, progress: progress.clone() };
     word.say(house.ctx.clone(), call).await

@@ -51,7 +51,7 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
             Word::new("campaign cancel", Role::Operate, campaign_word::cancel),
             Word::reading("message show", message_word::show),
             Word::reading("message find", message_word::find),
-            Word::new("template push", Role::Send, template_word::push),
+            Word::new("template push", Role::Send, template_word::push).with_bring(template_word::bring),
             Word::reading("template list", template_word::list),
             Word::reading("template show", template_word::show),
         ],

@@ -1,6 +1,7 @@
 //! `naru template …`: texts into the store, so that Git can stay their source.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use naru_component::answer::Answer;
 use naru_component::ctx::Ctx;
@@ -8,10 +9,10 @@ use naru_component::word::Call;
 use naru_core::clock::seoul;
 use naru_core::failure::Failure;
 use naru_dispatch::engine::Dispatch;
-use naru_dispatch::template::TemplateText;
+use naru_dispatch::template::{Template, TemplateText};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Files of one folder.
 const FILES_MAX: usize = 5_000;
@@ -24,10 +25,27 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// is the file's name unless it has a key `id`. Where the text has changed a new version is made; where it has not,
 /// nothing happens, so that this can run on every commit. If any file is wrong, nothing is loaded.
 #[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PushArgs {
-    /// The folder, or one file; with --url a path on the machine that runs naru
-    #[arg(value_parser = absolute)]
-    dir: String,
+    /// The folder, or one file
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    #[arg(required = true)]
+    dir: Option<String>,
+    /// The files
+    #[arg(skip)]
+    #[serde(default)]
+    files: Vec<TemplateFile>,
+}
+
+/// One file of templates, as it came along.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TemplateFile {
+    /// Its name, which is the template's id where the text has none
+    name: String,
+    /// What it holds
+    text: String,
 }
 
 /// List the templates in their newest versions
@@ -45,19 +63,30 @@ pub struct ShowArgs {
     version: Option<u32>,
 }
 
-/// A running `serve` reads the folder, and works in another one than whoever types.
-fn absolute(path: &str) -> std::io::Result<String> {
-    std::path::absolute(path).map(|path| path.display().to_string())
+/// Reads the files where they are named: no path of a caller means anything on the machine that runs naru.
+pub fn bring(args: Value) -> Result<Value, Failure> {
+    let args: PushArgs = serde_json::from_value(args).map_err(Failure::bug)?;
+    let files = read_folder(Path::new(args.dir.as_deref().unwrap_or_default()))?;
+    serde_json::to_value(PushArgs { dir: None, files }).map_err(Failure::bug)
 }
 
 /// Loads.
 pub async fn push(ctx: Ctx, call: Call<PushArgs>) -> Result<Answer, Failure> {
     let dispatch = ctx.need::<Dispatch>()?;
-    let dir = PathBuf::from(&call.args.dir);
-    let texts = tokio::task::spawn_blocking(move || read_folder(&dir)).await.map_err(Failure::bug)??;
+    if call.args.dir.is_some() || call.args.files.is_empty() {
+        return Err(Failure::usage("template-files-missing"));
+    }
     // All are checked before the first is stored.
-    for text in &texts {
-        naru_dispatch::template::Template::new(text.clone(), 1)?;
+    let mut names = BTreeMap::new();
+    let mut texts = Vec::with_capacity(call.args.files.len());
+    for file in &call.args.files {
+        let text = read_text(file)?;
+        Template::new(text.clone(), 1)?;
+        if let Some(other) = names.insert(text.id.clone(), &file.name) {
+            let failure = Failure::refused("template-twice").arg("template", &text.id);
+            return Err(failure.arg("one", other).arg("other", &file.name));
+        }
+        texts.push(text);
     }
     let mut rows = Vec::with_capacity(texts.len());
     let mut data = Vec::with_capacity(texts.len());
@@ -113,41 +142,49 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
     Ok(Answer::data(data)?.fields(fields))
 }
 
-fn read_folder(dir: &Path) -> Result<Vec<TemplateText>, Failure> {
+fn read_folder(dir: &Path) -> Result<Vec<TemplateFile>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::refused("template-folder").arg("path", dir.display()).cause(&error);
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     if dir.is_file() {
-        files.push(dir.to_owned());
+        paths.push(dir.to_owned());
     } else {
         for entry in std::fs::read_dir(dir).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if path.extension().is_some_and(|extension| extension == "toml") {
-                files.push(path);
+                paths.push(path);
             }
-            if files.len() > FILES_MAX {
+            if paths.len() > FILES_MAX {
                 return Err(Failure::refused("template-files").arg("max", FILES_MAX));
             }
         }
     }
-    files.sort();
-    if files.is_empty() {
+    paths.sort();
+    if paths.is_empty() {
         return Err(Failure::refused("template-folder-empty").arg("path", dir.display()));
     }
-    files.iter().map(|path| read_file(path)).collect()
+    paths.iter().map(|path| read_file(path)).collect()
 }
 
-fn read_file(path: &Path) -> Result<TemplateText, Failure> {
-    let refuse = |why: String| Failure::refused("template-file").arg("path", path.display()).cause_text(why);
-    let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+fn read_file(path: &Path) -> Result<TemplateFile, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let size = std::fs::metadata(path).map_err(|error| wrong(&name, error))?.len();
     if size > FILE_BYTES_MAX {
-        return Err(refuse(format!("{size} bytes, at most {FILE_BYTES_MAX}")));
+        return Err(wrong(&name, format!("{size} bytes, at most {FILE_BYTES_MAX}")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let mut table: toml::Table = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&name, error))?;
+    Ok(TemplateFile { name, text })
+}
+
+fn read_text(file: &TemplateFile) -> Result<TemplateText, Failure> {
+    let mut table: toml::Table = toml::from_str(&file.text).map_err(|error| wrong(&file.name, error))?;
     if !table.contains_key("id") {
-        let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let id = Path::new(&file.name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         table.insert("id".to_owned(), toml::Value::String(id));
     }
-    table.try_into().map_err(|error: toml::de::Error| refuse(error.to_string()))
+    table.try_into().map_err(|error: toml::de::Error| wrong(&file.name, error))
+}
+
+fn wrong(name: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::refused("template-file").arg("path", name).cause_text(why.to_string())
 }

@@ -115,11 +115,15 @@ template-pushed = new version
 template-unchanged = unchanged
 template-none = There is no template yet: `naru template push DIR` loads them
 template-folder = { $path } cannot be read
-    .hint = Give a folder of TOML files, or one such file, on the machine that runs naru
+    .hint = Give a folder of TOML files, or one such file
 template-folder-empty = { $path } holds no .toml file
     .hint = A template is a file such as coupon.toml with channel, purpose and body
 template-files = The folder holds more than { $max } files
     .hint = Push it in parts
+template-files-missing = No template came along
+    .hint = `naru template push DIR` sends the files; over HTTP send {"{"}"files": [{"{"}"name": "coupon.toml", "text": "…"{"}"}]{"}"}
+template-twice = { $one } and { $other } are both the template { $template }
+    .hint = Give one of them another `id`, or remove it
 template-file = { $path } is no template
     .hint = Keys are channel (sms, alimtalk, brand, email, push), purpose (auth, info, ad), body, and where they apply subject and long = true
 field-campaign = Campaign

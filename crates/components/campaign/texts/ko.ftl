@@ -115,11 +115,15 @@ template-pushed = 새 버전
 template-unchanged = 변경 없음
 template-none = 아직 템플릿이 없습니다: `naru template push 폴더`로 올리세요
 template-folder = { JOSA($path, "을/를") } 읽을 수 없습니다
-    .hint = naru가 실행되는 컴퓨터에 있는 TOML 폴더나 파일을 적으세요
+    .hint = TOML 파일이 든 폴더나 파일 하나를 적으세요
 template-folder-empty = { $path }에 .toml 파일이 없습니다
     .hint = 템플릿은 channel, purpose, body를 담은 coupon.toml 같은 파일입니다
 template-files = 폴더에 파일이 { $max }개 넘게 있습니다
     .hint = 나누어 올리세요
+template-files-missing = 함께 온 템플릿이 없습니다
+    .hint = `naru template push 폴더`가 파일을 보냅니다. HTTP로는 {"{"}"files": [{"{"}"name": "coupon.toml", "text": "…"{"}"}]{"}"}처럼 보내세요
+template-twice = { $one } 파일과 { $other } 파일이 모두 템플릿 { $template }입니다
+    .hint = 둘 중 하나의 `id`를 바꾸거나 지우세요
 template-file = { JOSA($path, "은/는") } 템플릿이 아닙니다
     .hint = 항목은 channel(sms, alimtalk, brand, email, push), purpose(auth, info, ad), body이고 필요하면 subject와 long = true를 씁니다
 field-campaign = 캠페인

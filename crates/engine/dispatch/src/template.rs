@@ -68,6 +68,8 @@ pub enum TextFault {
         length: usize,
         /// The bound.
         max: usize,
+        /// What is counted: `bytes` or `characters`.
+        unit: &'static str,
     },
     /// A character that SMS cannot carry (not in KS X 1001).
     Character(char),
@@ -90,16 +92,18 @@ impl Template {
         if text.channel == Channel::Email && text.subject.as_deref().is_none_or(|s| s.trim().is_empty()) {
             return Err(Failure::refused("template-subject-missing").arg("template", &text.id));
         }
-        let fault = |fault: TextFault| fault.failure().arg("template", &text.id);
+        if text.body.trim().is_empty() {
+            return Err(Failure::refused("template-empty").arg("template", &text.id));
+        }
         let fixed = body.iter().map(|part| match part {
             Part::Text(piece) => length(text.channel, piece),
             Part::Variable(_) => Ok(0),
         });
-        let fixed_length = fixed.sum::<Result<usize, TextFault>>().map_err(fault)?;
+        let fixed_length = fixed.sum::<Result<usize, TextFault>>().map_err(|fault| fault.of_template(&text.id))?;
         let template = Template { version, variables, subject, body, fixed_length, text };
         let empty = vec![""; template.variables.len()];
         match template.fault(&empty) {
-            Some(fault) => Err(fault.failure().arg("template", &template.text.id)),
+            Some(fault) => Err(fault.of_template(&template.text.id)),
             None => Ok(template),
         }
     }
@@ -126,7 +130,11 @@ impl Template {
             }
         }
         let max = self.length_max();
-        (found > max).then_some(TextFault::TooLong { length: found, max })
+        let unit = match self.text.channel {
+            Channel::Alimtalk | Channel::Brand => "characters",
+            Channel::Sms | Channel::Email | Channel::Push => "bytes",
+        };
+        (found > max).then_some(TextFault::TooLong { length: found, max, unit })
     }
 
     fn length_max(&self) -> usize {
@@ -140,14 +148,32 @@ impl Template {
 }
 
 impl TextFault {
-    /// The refusal a person reads.
-    pub fn failure(self) -> Failure {
+    /// The code of a message's refusal and the values in it.
+    pub fn refusal(self) -> (&'static str, Vec<(&'static str, String)>) {
         match self {
-            TextFault::TooLong { length, max } => {
-                Failure::refused("text-too-long").arg("length", length).arg("max", max)
+            TextFault::TooLong { length, max, unit } => {
+                let args = [("length", length.to_string()), ("max", max.to_string()), ("unit", unit.to_owned())];
+                ("text-too-long", args.into())
             }
-            TextFault::Character(character) => Failure::refused("text-character").arg("character", character),
+            TextFault::Character(character) => ("text-character", vec![("character", character.to_string())]),
         }
+    }
+
+    /// The refusal of a message.
+    pub fn failure(self) -> Failure {
+        let (code, args) = self.refusal();
+        args.into_iter().fold(Failure::refused(code), |failure, (name, value)| failure.arg(name, value))
+    }
+
+    /// The refusal of a template.
+    fn of_template(self, id: &str) -> Failure {
+        let failure = match self {
+            TextFault::TooLong { .. } => Failure::refused("template-too-long"),
+            TextFault::Character(_) => Failure::refused("template-character"),
+        };
+        let (_, args) = self.refusal();
+
+        args.into_iter().fold(failure.arg("template", id), |failure, (name, value)| failure.arg(name, value))
     }
 }
 
@@ -299,7 +325,10 @@ mod tests {
         assert_eq!(euc_kr_bytes("€·☎"), Ok(6));
         let template = Template::new(text(Channel::Sms, Purpose::Info, "#{v}"), 1).unwrap();
         assert_eq!(template.fault(&[&"가".repeat(45)]), None);
-        assert_eq!(template.fault(&[&"가".repeat(46)]), Some(TextFault::TooLong { length: 92, max: 90 }));
+        assert_eq!(
+            template.fault(&[&"가".repeat(46)]),
+            Some(TextFault::TooLong { length: 92, max: 90, unit: "bytes" })
+        );
         assert_eq!(template.fault(&["뷁"]), Some(TextFault::Character('뷁')));
     }
 
@@ -315,6 +344,8 @@ mod tests {
         assert_eq!(code(text(Channel::Sms, Purpose::Info, "#{이름")), "template-syntax");
         assert_eq!(code(text(Channel::Sms, Purpose::Info, "#{}")), "template-syntax");
         assert_eq!(code(text(Channel::Email, Purpose::Info, "x")), "template-subject-missing");
-        assert_eq!(code(text(Channel::Sms, Purpose::Info, &"가".repeat(46))), "text-too-long");
+        assert_eq!(code(text(Channel::Sms, Purpose::Info, &"가".repeat(46))), "template-too-long");
+        assert_eq!(code(text(Channel::Sms, Purpose::Info, "뷁")), "template-character");
+        assert_eq!(code(text(Channel::Sms, Purpose::Info, " \n")), "template-empty");
     }
 }

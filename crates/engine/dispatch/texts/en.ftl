@@ -71,17 +71,29 @@ state-expired = expired
 state-suppressed = suppressed
 state-cancelled = cancelled
 state-unknown = unknown
+template-character = The template { $template } holds the character { $character }, which cannot be sent by SMS
+    .hint = SMS carries the characters of KS X 1001 only: write 원 for the won sign, - for a long dash, and leave out emoji
+template-empty = The template { $template } has no text
+    .hint = Write what is to be sent into `body`
 template-id = `{ $template }` cannot name a template
     .hint = Use letters, digits, hyphens, underscores and dots, 100 at most
 template-subject-missing = The e-mail template { $template } has no subject
     .hint = Add a line subject = "…"
 template-syntax = The template { $template } cannot be read: { $why }
     .hint = Variables look like { "#{" }name{ "}" }
+template-too-long = The text of the template { $template } has { $length } { $unit ->
+        [characters] characters
+       *[bytes] bytes
+    } without its values, at most { $max } can be sent
+    .hint = Shorten it; an SMS template with long = true goes out as LMS up to 2,000 bytes
 template-unknown = There is no template { $template } (known: { $known })
     .hint = Load your templates with `naru template push DIR`
 template-version-unknown = There is no version { $version } of the template { $template }
     .hint = `naru template list` shows what is stored
 text-character = The character { $character } cannot be sent by SMS
     .hint = SMS carries the characters of KS X 1001 only: write 원 for the won sign, - for a long dash, and leave out emoji
-text-too-long = The text is { $length } long, at most { $max } can be sent
+text-too-long = The text has { $length } { $unit ->
+        [characters] characters
+       *[bytes] bytes
+    }, at most { $max } can be sent
     .hint = Shorten the text or its values; SMS templates with long = true go out as LMS up to 2,000 bytes

@@ -71,17 +71,29 @@ state-expired = 만료
 state-suppressed = 발송 제외
 state-cancelled = 취소
 state-unknown = 확인 안 됨
+template-character = 템플릿 { $template }에 문자 메시지로 보낼 수 없는 글자가 있습니다: { $character }
+    .hint = 문자는 KS X 1001 글자만 보낼 수 있습니다. 원 기호는 원으로, 긴 줄표는 -로 쓰고 이모지는 빼세요
+template-empty = 템플릿 { $template }에 본문이 없습니다
+    .hint = 보낼 글을 `body`에 적으세요
 template-id = `{ $template }`은 템플릿 이름으로 쓸 수 없습니다
     .hint = 글자, 숫자, 하이픈, 밑줄, 점을 100자까지 쓸 수 있습니다
 template-subject-missing = 이메일 템플릿 { $template }에 제목이 없습니다
     .hint = subject = "…" 줄을 추가하세요
 template-syntax = 템플릿 { JOSA($template, "을/를") } 읽을 수 없습니다: { $why }
     .hint = 변수는 { "#{" }이름{ "}" } 형식입니다
+template-too-long = { $unit ->
+        [characters] 템플릿 { $template }의 본문이 값을 빼고도 { $length }자입니다. { $max }자까지 보낼 수 있습니다
+       *[bytes] 템플릿 { $template }의 본문이 값을 빼고도 { $length }바이트입니다. { $max }바이트까지 보낼 수 있습니다
+    }
+    .hint = 글을 줄이세요. long = true인 문자 템플릿은 LMS로 2,000바이트까지 보냅니다
 template-unknown = { $template } 템플릿이 없습니다 (있는 템플릿: { $known })
     .hint = `naru template push 폴더`로 템플릿을 올리세요
 template-version-unknown = 템플릿 { $template }의 { $version }번 버전이 없습니다
     .hint = `naru template list`에서 저장된 버전을 볼 수 있습니다
 text-character = 문자 메시지로 보낼 수 없는 글자입니다: { $character }
     .hint = 문자는 KS X 1001 글자만 보낼 수 있습니다. 원 기호는 원으로, 긴 줄표는 -로 쓰고 이모지는 빼세요
-text-too-long = 본문 길이가 { $length }입니다. { $max }까지 보낼 수 있습니다
+text-too-long = { $unit ->
+        [characters] 본문이 { $length }자입니다. { $max }자까지 보낼 수 있습니다
+       *[bytes] 본문이 { $length }바이트입니다. { $max }바이트까지 보낼 수 있습니다
+    }
     .hint = 본문이나 변수 값을 줄이세요. long = true인 문자 템플릿은 LMS로 2,000바이트까지 보냅니다

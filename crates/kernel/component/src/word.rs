@@ -31,11 +31,15 @@ pub struct Word {
     pub slack: bool,
     /// The argument that names a file to hand over: `Some("to")` for `send --to FILE`.
     pub upload: Option<&'static str>,
+    bring: Option<Bring>,
     command: fn(&'static str) -> Command,
     parse: fn(&clap::ArgMatches) -> Result<Value, clap::Error>,
     schema: fn() -> Value,
     run: Run,
 }
+
+/// Reads on the caller's machine what its arguments name there.
+pub type Bring = fn(Value) -> Result<Value, Failure>;
 
 type Run = Arc<dyn Fn(Ctx, Call<Value>) -> BoxFuture<'static, Result<Answer, Failure>> + Send + Sync>;
 
@@ -85,6 +89,7 @@ impl Word {
             reads: false,
             slack: false,
             upload: None,
+            bring: None,
             command: |name| A::augment_args(Command::new(name)),
             parse: |matches| {
                 let args = A::from_arg_matches(matches)?;
@@ -117,6 +122,20 @@ impl Word {
     pub fn with_upload(mut self, argument: &'static str) -> Word {
         self.upload = Some(argument);
         self
+    }
+
+    /// Says how a terminal makes arguments that hold everything out of arguments that name files.
+    pub fn with_bring(mut self, bring: Bring) -> Word {
+        self.bring = Some(bring);
+        self
+    }
+
+    /// The arguments as they leave the caller's machine: whoever carries the word out reads no file of its own for it.
+    pub fn bring(&self, args: Value) -> Result<Value, Failure> {
+        match self.bring {
+            Some(bring) => bring(args),
+            None => Ok(args),
+        }
     }
 
     /// The part of the path that the component owns.

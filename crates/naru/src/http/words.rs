@@ -32,8 +32,8 @@ use super::upload::{self, Upload};
 use crate::house::House;
 use crate::wire::{HEARTBEAT_S, LINES, Line};
 
-/// Arguments are typed by people or made by programs out of a few fields.
-const ARGS_BYTES_MAX: usize = 1 << 20;
+/// Arguments are typed by people or made by programs out of a few fields; the largest are a shop's templates.
+const ARGS_BYTES_MAX: usize = 8 << 20;
 /// For arguments to come in.
 const ARGS_MAX: Duration = Duration::from_secs(30);
 /// How often it is looked at how far a word is.

@@ -13,6 +13,7 @@ mod messages;
 mod removal;
 mod running;
 mod sign_in;
+mod templates;
 
 #[test]
 fn no_file_was_forgotten() {

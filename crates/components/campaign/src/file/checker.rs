@@ -70,8 +70,6 @@ impl Checker {
 }
 
 fn text_refusal(line: u64, fault: TextFault) -> Refusal {
-    match fault {
-        TextFault::TooLong { length, max } => Refusal::new(line, "text-too-long").arg("length", length).arg("max", max),
-        TextFault::Character(character) => Refusal::new(line, "text-character").arg("character", character),
-    }
+    let (code, args) = fault.refusal();
+    args.into_iter().fold(Refusal::new(line, code), |refusal, (name, value)| refusal.arg(name, value))
 }

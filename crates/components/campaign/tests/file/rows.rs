@@ -28,7 +28,7 @@ fn every_row_is_refused_for_its_own_fault() {
         "5 address-bad address=021-****-4567 channel=sms",
         "6 variable-missing variable=이름",
         "7 text-character character=뷁",
-        "8 text-too-long length=92 max=90",
+        "8 text-too-long length=92 max=90 unit=bytes",
         "9 address-repeated address=010-****-5678",
         "10 expires-bad value=내일",
         "11 expires-past at=2026-11-22 15:30:00",
@@ -119,7 +119,7 @@ fn broken_bytes_in_a_marked_file_cost_their_own_row() {
 fn a_message_that_no_frame_takes_is_refused() {
     let file = |bytes: usize| format!("email,글\na@b.kr,{}\n", "x".repeat(bytes));
     let mail = template(Channel::Email, "#{글}");
-    check(file(20_001), &mail, &[], &["2 text-too-long length=20001 max=20000"]);
+    check(file(20_001), &mail, &[], &["2 text-too-long length=20001 max=20000 unit=bytes"]);
     check(file(60_000), &mail, &[], &["2 message-too-large max=59757"]);
 }
 
