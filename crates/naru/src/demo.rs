@@ -59,7 +59,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const RECEIPTS_MAX: Duration = Duration::from_secs(60);
 /// How the stand-in vendor behaves: as a real one on a fair day, not as none ever does.
 const FAULTS: [&str; 4] = ["busy=5", "refuse=1", "fail-receipt=1", "shuffle-receipts=100"];
-const SECRET: &str = "demo";
 
 /// Runs it.
 pub async fn demo(args: &DemoArgs, catalogue: &Catalogue, terminal: &Terminal) -> Result<u8, End> {
@@ -99,13 +98,13 @@ fn vendor_options(naru: SocketAddr) -> Result<naru_sandbox::Options, Failure> {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         fault,
         receipts_to: Some(format!("{}/v1/receipts/sandbox", url(naru))),
-        receipts_secret: Some(Secret::new(SECRET)),
+        receipts_secret: Some(Secret::new(init::RECEIPTS_SECRET.trim())),
         receipts_per_call: 500,
         ..naru_sandbox::Options::default()
     })
 }
 
-/// What `init` writes, with the addresses of this run and a secret for receipts.
+/// What `init` writes, with the addresses of this run.
 fn write_folder(folder: &Path, address: SocketAddr, sandbox: &str) -> Result<PathBuf, Failure> {
     let failed = |error: std::io::Error| Failure::unavailable("demo-folder").cause(&error);
     init::write(&InitArgs::new(folder))?;
@@ -123,12 +122,9 @@ fn write_folder(folder: &Path, address: SocketAddr, sandbox: &str) -> Result<Pat
     };
     let lane = ["dispatch", "lane", "sandbox"];
     let key = |name: &'static str| [lane[0], lane[1], lane[2], name];
-    std::fs::write(folder.join("receipts.secret"), SECRET).map_err(failed)?;
     set(&mut table, &["web", "listen"], address.to_string().into());
     set(&mut table, &key("url"), sandbox.into());
     set(&mut table, &key("messages_per_second_max"), 50_000.into());
-    let secret = toml::Table::from_iter([("file".to_owned(), "receipts.secret".into())]);
-    set(&mut table, &key("receipt_secret"), secret.into());
     std::fs::write(&file, table.to_string()).map_err(failed)?;
     Ok(file)
 }
@@ -164,8 +160,13 @@ async fn campaign(args: &DemoArgs, folder: &Path, house: &House, terminal: &Term
     let progress = Progress::default();
     let send = json!({ "template": "shipped", "to": file, "name": "demo", "stream": true });
     let sent = follow::shown(terminal, &progress, say(house, terminal, "send", send, &progress)).await?;
-    terminal.view(&sent.view)?;
+    // What it says of other commands holds in a folder of one's own, and not in the demo's.
+    terminal.view(&sent.view[..1])?;
     let id: Id = sent.data["campaign"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+    if !args.exit {
+        let (config, campaign) = (folder.join(config::FILE).display().to_string(), id.to_string());
+        terminal.print(&(terminal.say("demo-campaign", &[("config", &config), ("campaign", &campaign)]) + "\n"))?;
+    }
     let account = watch(house, terminal, id).await?;
     let shown =
         say(house, terminal, "campaign show", json!({ "campaign": id.to_string() }), &Progress::default()).await?;

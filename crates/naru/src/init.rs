@@ -21,15 +21,22 @@ pub struct InitArgs {
     folder: PathBuf,
 }
 
+/// What the stand-in vendor signs its receipts with.
+pub const RECEIPTS_SECRET: &str = include_str!("init/sandbox.secret");
+
 const FILES: &[(&str, &str)] = &[
     (FILE, include_str!("init/naru.toml")),
+    ("sandbox.secret", RECEIPTS_SECRET),
     ("templates/shipped.toml", include_str!("init/shipped.toml")),
     ("templates/sale.toml", include_str!("init/sale.toml")),
 ];
 
 /// What a person types next.
 const NEXT: [(&str, &str); 3] = [
-    ("naru sandbox", "init-next-sandbox"),
+    (
+        "naru sandbox --receipts-to http://127.0.0.1:7070/v1/receipts/sandbox --receipts-secret sandbox",
+        "init-next-sandbox",
+    ),
     ("naru serve", "init-next-serve"),
     ("naru template push templates", "init-next-templates"),
 ];
@@ -67,14 +74,13 @@ pub fn write(args: &InitArgs) -> Result<(), Failure> {
 }
 
 fn told(folder: &Path, terminal: &Terminal) -> String {
-    let width = NEXT.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let mut text = terminal.say("init-done", &[("folder", &full.display().to_string())]) + "\n\n";
     if folder != Path::new(".") {
         text += &format!("  cd {}\n", folder.display());
     }
     for (command, why) in NEXT {
-        text += &format!("  {command:width$}  # {}\n", terminal.say(why, &[]));
+        text += &format!("  # {}\n  {command}\n", terminal.say(why, &[]));
     }
     text
 }
@@ -100,10 +106,14 @@ mod tests {
                 let lane = &config.dispatch.lane["sandbox"];
                 assert_eq!(lane.url.as_deref(), Some(format!("http://{}", crate::sandbox::ADDRESS).as_str()));
                 assert_eq!(config.dispatch.route.values().collect::<Vec<_>>(), [&["sandbox"]]);
-            } else {
+                let listen = format!("--receipts-to http://{}/v1/receipts/sandbox ", config.web.listen);
+                assert!(NEXT[0].0.contains(&listen), "{listen}");
+            } else if name.starts_with("templates/") {
                 let text: TemplateText = toml::from_str(text).unwrap();
                 assert_eq!(*name, format!("templates/{}.toml", text.id));
                 Template::new(text, 1).unwrap();
+            } else {
+                assert!(NEXT[0].0.ends_with(&format!(" --receipts-secret {}", text.trim())));
             }
         }
     }

@@ -96,6 +96,7 @@ token-note = Token of { $name } with the role { $role }. It is shown this once.
 token-revoked = The token { $name } is worth nothing any more.
 demo-begins = The demo stands in { $folder }; no message reaches anybody
 demo-console = Console: { $url }
+demo-campaign = Campaign: `naru --config { $config } campaign show { $campaign }` shows how far it is
 demo-stays = naru keeps running; Ctrl-C ends the demo
 demo-folder = The demo's folder cannot be used
     .hint = Check the free space, or name a folder with --folder

@@ -96,6 +96,7 @@ token-note = { $name }의 토큰입니다(역할: { $role }). 지금 한 번만 
 token-revoked = 토큰 { JOSA($name, "은/는") } 이제 쓸 수 없습니다.
 demo-begins = 데모를 { $folder }에 차렸습니다. 실제로 나가는 메시지는 없습니다
 demo-console = 콘솔: { $url }
+demo-campaign = 캠페인: `naru --config { $config } campaign show { $campaign }`로 진행 상황을 볼 수 있습니다
 demo-stays = naru가 계속 실행 중입니다. Ctrl-C로 데모를 끝냅니다
 demo-folder = 데모 폴더를 쓸 수 없습니다
     .hint = 남은 공간을 확인하거나 --folder로 폴더를 정하세요

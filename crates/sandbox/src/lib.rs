@@ -125,7 +125,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
 
-    /// Address that receipts are posted to, such as `http://127.0.0.1:7070/receipts`; without it there are none
+    /// Address that receipts are posted to, such as `http://127.0.0.1:7070/v1/receipts/LANE`; without it there are
+    /// none
     #[arg(long, value_name = "URL")]
     pub receipts_to: Option<String>,
 

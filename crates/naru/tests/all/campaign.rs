@@ -281,4 +281,35 @@ async fn the_demo_ends_with_an_account_that_balances() {
     let house = House::empty();
     let said = house.done(&["demo", "--exit", "--messages", "3000"]);
     assert!(said.contains("The account balances"), "{said}");
+    assert!(!said.contains("campaign show"), "its folder is gone: {said}");
+}
+
+#[tokio::test]
+async fn what_the_demo_names_can_be_typed_while_it_runs() {
+    let house = House::empty();
+    let mut demo = Process::start(&mut house.command(&["demo", "--messages", "100"]));
+    let line = demo.line_with("campaign show").await;
+    let command = line.split('`').nth(1).unwrap();
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    assert!(house.done(&words).contains("demo"), "{command}");
+}
+
+#[tokio::test]
+async fn the_first_commands_end_in_delivered() {
+    let house = House::new();
+    // The vendor has to know where naru will be.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &config.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"127.0.0.1:{port}\"")));
+    let receipts = format!("http://127.0.0.1:{port}/v1/receipts/sandbox");
+    let _vendor = Vendor::start(&house, &["--receipts-to", &receipts, "--receipts-secret", "sandbox"]).await;
+    let serve = house.serve().await;
+    house.write("c.csv", "to,name,order\n010-1111-2222,민수,1\n");
+    house.done(&["template", "push", "templates"]);
+    house.done(&["send", "--template", "shipped", "--to", "c.csv"]);
+    eventually("the message to be delivered", PATIENCE, async || {
+        (campaign(&house, "c")["account"]["delivered"] == 1).then_some(())
+    })
+    .await;
+    serve.stop().await;
 }
