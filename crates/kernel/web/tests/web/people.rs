@@ -47,6 +47,8 @@ async fn a_role_that_is_too_small_is_told_which_is_missing() {
         let refused = house.api("POST", "/operate", Some(secret.reveal())).await;
         assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "role-too-small"));
         assert!(refused.body.contains("This needs the role operate; yours is send"), "{}", refused.body);
+        // Whoever reads this may be a person or whoever runs a program.
+        assert!(refused.body.contains("`naru token add NAME --role operate`"), "{}", refused.body);
         for (lang, expect) in
             [("en", "This needs the role operate; yours is send"), ("ko", "operate 역할이 필요합니다")]
         {
