@@ -159,6 +159,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_second_holds_more_than_the_cap(
+            // A cap of 0 is refused with the configuration.
             max in 1u32..400,
             steps in proptest::collection::vec((1u64..200, prop_oneof![Just(0u64), 0..3_000u64, 0..2_000_000u64]), 1..400),
         ) {
