@@ -196,6 +196,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_readmes_call_states_as_the_terminal_does() {
+        let texts = Catalogue::read().await.unwrap().texts;
+        let readmes = [include_str!("../../../README.md"), include_str!("../../../README.ko.md")];
+        for (lang, readme) in Lang::ALL.into_iter().zip(readmes) {
+            let words = naru_dispatch::component::STATES_SHOWN
+                .map(|state| texts.say(lang, &format!("state-{}", state.name()), &[]));
+            let (last, others) = words.split_last().unwrap();
+            let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+            let behind = readme.split(&others.join(", ")).nth(1).unwrap_or_else(|| panic!("{others:?} in {lang}"));
+            assert!(
+                behind.trim_start_matches([',', ' ']).trim_start_matches("or ").starts_with(last),
+                "{last}: {behind}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn every_code_has_a_sentence_and_a_hint_in_both_languages() {
         let texts = Catalogue::read().await.unwrap().texts;
         let kinds = ["Usage", "Refused", "NotFound", "Conflict", "Unauthorized", "Forbidden", "TooLarge", "TooMany"];

@@ -100,5 +100,5 @@ demo-campaign = 캠페인: `naru --config { $config } campaign show { $campaign 
 demo-stays = naru가 계속 실행 중입니다. Ctrl-C로 데모를 끝냅니다
 demo-folder = 데모 폴더를 쓸 수 없습니다
     .hint = 남은 공간을 확인하거나 --folder로 폴더를 정하세요
-demo-bar-sent = 발송
+demo-bar-sent = 전송
 demo-bar-receipts = 수신 결과

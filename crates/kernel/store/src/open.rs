@@ -8,7 +8,7 @@ use std::time::Duration;
 use naru_core::lifecycle::Lifecycle;
 use serde::{Deserialize, Serialize};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, ConnectOptions, Executor, Row};
+use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
 
 use crate::error::StoreError;
 use crate::{Engine, Inner, Result, Store, writer};
@@ -66,7 +66,10 @@ impl Store {
         let connector = Connector { engine, url: config.url.clone(), file: config.file(data_dir) };
         let writer = match access {
             Access::Write => writer::Handle::start(connector.clone(), lifecycle).await?,
-            Access::Read => writer::Handle::none(),
+            Access::Read => {
+                connector.probe().await?;
+                writer::Handle::none()
+            }
         };
         let reader = connector.readers().await?;
         Ok(Store(Arc::new(Inner { engine, reader, writer })))
@@ -90,6 +93,16 @@ impl Connector {
             Engine::Postgres => prepare_postgres(&mut conn).await?,
         }
         Ok(conn)
+    }
+
+    /// Connects once, to hear why a server cannot be reached: the pool would ask on for ten seconds and then know only
+    /// that it did not get a connection. A writer has connected by itself.
+    async fn probe(&self) -> Result<()> {
+        if self.engine == Engine::Postgres {
+            let conn = self.options("ro")?.connect().await.map_err(|e| self.open_error(e))?;
+            conn.close().await.map_err(|e| self.open_error(e))?;
+        }
+        Ok(())
     }
 
     async fn readers(&self) -> Result<sqlx::AnyPool> {
@@ -165,6 +178,8 @@ async fn prepare_postgres(conn: &mut AnyConnection) -> Result<()> {
             return Err(StoreError::Unsafe { setting, found, needed: "on" });
         }
     }
+    // That a table is there already is no news at a start.
+    conn.execute("SET client_min_messages = 'warning'").await?;
     // A machine that freezes in mid-transaction must not hold a row that others wait for.
     conn.execute("SET idle_in_transaction_session_timeout = '2s'").await?;
     Ok(())

@@ -143,8 +143,24 @@ async fn the_house_stands_on_postgresql_too() {
     let serve = house.serve().await;
     house.done(&["token", "add", "beside", "--role", "send"]);
     assert_eq!(tokens(&house), 2);
+    let log = serve.process.errors();
+    assert!(!log.contains("already exists"), "what is there already is no news: {log}");
     serve.stop().await;
     assert_eq!(tokens(&house), 2);
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_with_its_cause() {
+    let house = House::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &format!("{config}\n[store]\nurl = \"postgres://naru@127.0.0.1:{port}/naru\"\n"));
+    for args in [&["doctor"][..], &["campaign", "list"], &["serve"]] {
+        let output = house.run(args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said.contains("Connection refused") && !said.contains("timed out"), "{args:?}: {said}");
+    }
 }
 
 #[tokio::test]
