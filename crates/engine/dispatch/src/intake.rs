@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use naru_core::clock::Clock;
 use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
@@ -25,6 +27,8 @@ use crate::rows::{self, NewFrame};
 const WAITING_MAX: usize = 10_000;
 /// Calls of one commit at most.
 const CALLS_MAX: usize = 2_000;
+/// Groups on their way into the store: the next is packed while one is committed.
+const GROUPS_MAX: usize = 2;
 /// Messages of one call at most; more belong into a stream.
 pub const CALL_MESSAGES_MAX: usize = 10_000;
 
@@ -70,8 +74,8 @@ impl Intake {
     /// Starts the task that packs.
     pub fn start(store: Store, finder: Finder, clock: Arc<dyn Clock>, lifecycle: &Lifecycle, woken: Woken) -> Intake {
         let (calls, receiver) = mpsc::channel(WAITING_MAX);
-        let packer = Packer { store, finder, clock, woken, calls: receiver };
-        lifecycle.spawn("intake", packer.work());
+        let packer = Packer { store, finder, clock, woken };
+        lifecycle.spawn("intake", packer.work(receiver));
         Intake { calls }
     }
 
@@ -89,21 +93,30 @@ struct Packer {
     finder: Finder,
     clock: Arc<dyn Clock>,
     woken: Woken,
-    calls: mpsc::Receiver<Call>,
 }
 
 impl Packer {
-    async fn work(mut self) {
+    async fn work(self, mut calls: mpsc::Receiver<Call>) {
         let mut waiting = Vec::with_capacity(CALLS_MAX);
-        let mut later: Vec<Call> = Vec::new();
+        let mut storing = FuturesUnordered::new();
         loop {
-            waiting.append(&mut later);
-            if waiting.is_empty() && self.calls.recv_many(&mut waiting, CALLS_MAX).await == 0 {
-                return;
+            let has_room = storing.len() < GROUPS_MAX;
+            if has_room && !waiting.is_empty() {
+                let (group, later) = one_of_each_key(std::mem::take(&mut waiting));
+                waiting = later;
+                storing.push(self.store_group(group));
+                continue;
             }
-            let group = one_of_each_key(std::mem::take(&mut waiting), &mut later);
-            self.store_group(group).await;
+            tokio::select! {
+                Some(()) = storing.next() => {}
+                count = calls.recv_many(&mut waiting, CALLS_MAX), if has_room => {
+                    if count == 0 {
+                        break;
+                    }
+                }
+            }
         }
+        storing.collect::<()>().await;
     }
 
     async fn store_group(&self, calls: Vec<Call>) {
@@ -192,11 +205,9 @@ impl Pack {
 }
 
 /// Two calls with one key in one group would both be new: the second waits for the next.
-fn one_of_each_key(calls: Vec<Call>, later: &mut Vec<Call>) -> Vec<Call> {
+fn one_of_each_key(calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
     let mut seen = std::collections::HashSet::new();
-    let (group, rest) = calls.into_iter().partition(|call| call.batch.key.is_none_or(|(key, _)| seen.insert(key)));
-    *later = rest;
-    group
+    calls.into_iter().partition(|call| call.batch.key.is_none_or(|(key, _)| seen.insert(key)))
 }
 
 /// Packs all messages, and answers the ids call by call.
