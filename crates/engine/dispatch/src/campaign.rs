@@ -144,7 +144,7 @@ pub async fn shift(
 ) -> Result<Option<(String, CampaignState)>> {
     if to == CampaignState::Cancelled {
         // Before the campaign's row, in the order in which an import locks the two.
-        import::cancel(conn, id).await?;
+        import::row::cancel(conn, id).await?;
     }
     let row = sqlx::query("SELECT lane, state FROM dispatch_campaign WHERE id = $1")
         .bind(id.0.to_vec())

@@ -116,7 +116,7 @@ impl Dispatch {
                     .await?;
                 }
                 // One process owns an embedded store, so whoever ran an import before is gone.
-                if embedded { import::free_all(conn).await } else { Ok(()) }
+                if embedded { import::row::free_all(conn).await } else { Ok(()) }
             })
         });
         job.await?;
@@ -218,7 +218,7 @@ impl Dispatch {
 
     /// The template that a file's messages are made with: the newest, or the version the file was begun with.
     pub async fn import_template(&self, key: ImportKey, newest: Arc<Template>) -> Result<Arc<Template>, Failure> {
-        match import::version(self.ctx.store(), key).await? {
+        match import::row::version(self.ctx.store(), key).await? {
             Some(version) => self.templates.version(&newest.text.id, version).await,
             None => Ok(newest),
         }

@@ -12,6 +12,7 @@ use crate::on_both_engines;
 on_both_engines!(
     a_second_reader_waits_while_the_first_lives,
     a_reader_whose_lease_was_taken_over_stores_nothing_more,
+    a_reader_that_goes_away_frees_no_others_lease,
     a_finished_file_is_not_taken_again,
 );
 
@@ -40,6 +41,20 @@ fn a_reader_whose_lease_was_taken_over_stores_nothing_more(mut app: TestApp) {
     file.feed_all(quick).unwrap();
     assert_eq!(app.wait(quick_ending.wait()).unwrap().accepted, 10);
     assert_eq!(app.settle().sent, 10);
+}
+
+fn a_reader_that_goes_away_frees_no_others_lease(mut app: TestApp) {
+    let file = File::new("taken-over", 10, 10);
+    app.start();
+    let (slow, slow_ending) = app.open(&file);
+    app.clock.skip(Duration::from_secs(16));
+    let (quick, quick_ending) = app.open(&file);
+    drop(slow);
+    assert_eq!(app.wait(slow_ending.wait()).unwrap_err().code, "import-interrupted");
+    assert_eq!(app.begin(&file).map(drop).unwrap_err().code, "import-running");
+    file.feed_all(quick).unwrap();
+    assert_eq!(app.wait(quick_ending.wait()).unwrap().accepted, 10);
+    app.settle();
 }
 
 fn a_finished_file_is_not_taken_again(mut app: TestApp) {

@@ -1,0 +1,130 @@
+//! The task that stores what a file's reader packs.
+
+use std::sync::Arc;
+
+use naru_core::clock::Clock;
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_core::lifecycle::Activity;
+use naru_core::metric::Series;
+use naru_store::Store;
+use tokio::sync::mpsc;
+
+use super::row::{LEASE_MS, ended};
+use super::{Begins, Done, ImportKey, Reached, Step};
+use crate::campaign::{self, CampaignState};
+use crate::intake::Woken;
+use crate::rows::{self, NewFrame};
+
+/// Frames of one commit.
+const FRAMES_PER_COMMIT: usize = 12;
+
+/// Stores frames as they come, several a commit.
+pub(super) struct Saver {
+    pub(super) store: Store,
+    pub(super) woken: Woken,
+    pub(super) begun: Begins,
+    pub(super) lane: String,
+    pub(super) priority: usize,
+    /// Whether frames leave before all of them are here.
+    pub(super) leaves: bool,
+    pub(super) key: ImportKey,
+    pub(super) holder: Id,
+    pub(super) campaign: Id,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) accepted_before: u64,
+    pub(super) taken: Series,
+    pub(super) activity: Activity,
+}
+
+impl Saver {
+    /// Stores until the file is at its end or its reader went away.
+    pub(super) async fn work(self, mut steps: mpsc::Receiver<Step>) -> Result<Done, Failure> {
+        let mut group = Vec::new();
+        let mut counted = self.accepted_before;
+        while steps.recv_many(&mut group, FRAMES_PER_COMMIT).await > 0 {
+            let Some(Reached { accepted, refused, complete, .. }) = group.last().map(|step| step.reached) else {
+                continue;
+            };
+            let begins = self.store(&mut group).await?;
+            self.taken.add((accepted - counted) as i64);
+            counted = accepted;
+            if self.leaves || complete {
+                (self.woken)(&self.lane, self.priority);
+            }
+            if begins {
+                // The lane may have gone past these frames while nothing of them was to leave.
+                (self.begun)(&self.lane, self.campaign).await;
+            }
+            if complete {
+                tracing::info!(campaign.id = %self.campaign, accepted, refused, "a file is taken in");
+                drop(self.activity);
+                return Ok(Done { campaign: self.campaign, accepted, refused });
+            }
+        }
+        // The reader went away without an end: what is stored stays, and the import can go on later.
+        let (key, holder) = (self.key, self.holder);
+        let freed = self.store.write(move |conn| {
+            Box::pin(async move {
+                sqlx::query("UPDATE dispatch_import SET expires_at = 0 WHERE key = $1 AND holder = $2")
+                    .bind(key.to_vec())
+                    .bind(holder.0.to_vec())
+                    .execute(conn)
+                    .await?;
+                Ok(())
+            })
+        });
+        freed.await?;
+        Err(Failure::unavailable("import-interrupted").arg("accepted", self.accepted_before))
+    }
+
+    /// Stores frames and how far the file is; answers whether its campaign begins to leave with that.
+    async fn store(&self, group: &mut Vec<Step>) -> Result<bool, Failure> {
+        let Some(reached) = group.last().map(|step| step.reached) else { return Ok(false) };
+        let frames: Arc<Vec<NewFrame>> = Arc::new(group.drain(..).filter_map(|step| step.frame).collect());
+        match self.try_store(&frames, reached).await {
+            // Once more: a commit whose answer was lost is found, or made again with the same ids.
+            Err(_) => self.try_store(&frames, reached).await?,
+            Ok(stored) => stored,
+        }
+    }
+
+    async fn try_store(
+        &self,
+        frames: &Arc<Vec<NewFrame>>,
+        reached: Reached,
+    ) -> naru_store::Result<Result<bool, Failure>> {
+        let frames = frames.clone();
+        let (key, holder, campaign, now) = (self.key, self.holder, self.campaign, self.clock.now_ms());
+        let stored = self.store.write(move |conn| {
+            let frames = frames.clone();
+            Box::pin(async move {
+                let mine = sqlx::query(
+                    "UPDATE dispatch_import SET lines = $1, accepted = $2, refused = $3, expires_at = $4, state = $5,
+                         ended_at = $6 WHERE key = $7 AND holder = $8 AND state = 'running'",
+                )
+                .bind(reached.lines as i64)
+                .bind(reached.accepted as i64)
+                .bind(reached.refused as i64)
+                .bind(now + LEASE_MS)
+                .bind(if reached.complete { "complete" } else { "running" })
+                .bind(reached.complete.then_some(now))
+                .bind(key.to_vec())
+                .bind(holder.0.to_vec())
+                .execute(&mut *conn)
+                .await?;
+                if mine.rows_affected() == 0 {
+                    return ended(conn, key, holder, campaign).await;
+                }
+                rows::insert_frames(conn, &frames).await?;
+                if !reached.complete {
+                    return Ok(Ok(false));
+                }
+                let loading = [CampaignState::Loading];
+                let moved = campaign::shift(conn, campaign, &loading, CampaignState::Running, now).await?;
+                Ok(Ok(moved.is_some_and(|(_, was)| was == CampaignState::Loading)))
+            })
+        });
+        stored.await
+    }
+}
