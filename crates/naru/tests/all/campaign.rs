@@ -181,6 +181,41 @@ async fn a_campaign_goes_on_after_its_serve_was_killed() {
 }
 
 #[tokio::test]
+async fn a_campaign_is_cancelled_without_a_serve_and_done_when_nothing_is_pending() {
+    const ROWS: usize = 20_000;
+    let house = House::new();
+    let vendor = Vendor::start(&house, &["--latency-ms", "30"]).await;
+    // Small and slow requests, so that most of it is left when the first have arrived.
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write(
+        "naru.toml",
+        &config.replace("in_flight_max = 32", "in_flight_max = 4\nbatch_max = 10\ntimeout_ms = 1000"),
+    );
+    house.write("c.csv", &customers(ROWS).0);
+    house.done(&["template", "push", "templates"]);
+    house.done(&["send", "--template", "shipped", "--to", "c.csv", "--name", "stopped"]);
+    let mut serve = house.serve().await;
+    eventually("a part of the campaign to be sent", PATIENCE, async || {
+        (!vendor.entries().await.is_empty()).then_some(())
+    })
+    .await;
+    serve.process.kill();
+    for _ in 0..2 {
+        house.done(&["campaign", "cancel", "stopped"]);
+        let shown = campaign(&house, "stopped");
+        assert_eq!(shown["state"], "cancelled");
+        // What may have left is looked into by the next serve.
+        assert_eq!(shown["done"], shown["account"]["pending"] == 0, "{shown}");
+        assert_ne!(shown["account"]["cancelled"], 0);
+    }
+    let serve = house.serve().await;
+    let account = finished(&house, "stopped").await["account"].clone();
+    assert_eq!(account["sent"], vendor.entries().await.len(), "{account}");
+    house.done(&["audit"]);
+    serve.stop().await;
+}
+
+#[tokio::test]
 async fn rows_that_cannot_be_sent_go_to_a_file_and_the_others_go() {
     let house = House::new();
     house.done(&["template", "push", "templates"]);
