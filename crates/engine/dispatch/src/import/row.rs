@@ -45,29 +45,7 @@ pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCamp
     .bind(key.to_vec())
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(row) = row else {
-        campaign::insert(conn, new).await?;
-        sqlx::query(
-            "INSERT INTO dispatch_import (key, campaign, state, holder, expires_at, lines, accepted, refused, started_at)
-             VALUES ($1, $2, 'running', $3, $4, 0, 0, 0, $5)",
-        )
-        .bind(key.to_vec())
-        .bind(new.id.0.to_vec())
-        .bind(holder.0.to_vec())
-        .bind(now + LEASE_MS)
-        .bind(now)
-        .execute(&mut *conn)
-        .await?;
-        return Ok(Opened::Mine(ImportRow {
-            campaign: new.id,
-            lines: 0,
-            accepted: 0,
-            started_at: now,
-            lane: new.lane.clone(),
-            purpose: new.purpose,
-            leaves: new.stream,
-        }));
-    };
+    let Some(row) = row else { return insert(conn, key, new, holder).await.map(Opened::Mine) };
     let number = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
     let campaign = rows::id_column(row.try_get(0)?)?;
     match row.try_get::<String, _>(1)?.as_str() {
@@ -97,6 +75,31 @@ pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCamp
         purpose: purpose.parse().map_err(|()| damaged())?,
         leaves: row.try_get::<String, _>(10)? != CampaignState::Loading.name(),
     }))
+}
+
+async fn insert(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holder: Id) -> Result<ImportRow> {
+    let now = new.created_at;
+    campaign::insert(conn, new).await?;
+    sqlx::query(
+        "INSERT INTO dispatch_import (key, campaign, state, holder, expires_at, lines, accepted, refused, started_at)
+         VALUES ($1, $2, 'running', $3, $4, 0, 0, 0, $5)",
+    )
+    .bind(key.to_vec())
+    .bind(new.id.0.to_vec())
+    .bind(holder.0.to_vec())
+    .bind(now + LEASE_MS)
+    .bind(now)
+    .execute(&mut *conn)
+    .await?;
+    Ok(ImportRow {
+        campaign: new.id,
+        lines: 0,
+        accepted: 0,
+        started_at: now,
+        lane: new.lane.clone(),
+        purpose: new.purpose,
+        leaves: new.stream,
+    })
 }
 
 /// Frees the leases of imports that a dead process left; only where one process owns the store.

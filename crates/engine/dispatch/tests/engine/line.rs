@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 /// How PostgreSQL says that a commit is done.
 const COMMITTED: &[u8] = b"COMMIT\0";
@@ -33,8 +34,9 @@ impl Line {
         };
         let armed = lose.clone();
         runtime.spawn(async move {
+            let mut carried = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(carry(near, server.clone(), armed.clone()));
+                carried.spawn(carry(near, server.clone(), armed.clone()));
             }
         });
         let folder = folder.to_str().unwrap();
