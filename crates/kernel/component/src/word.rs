@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::{Args, Command};
 use futures_util::future::BoxFuture;
 use naru_core::failure::Failure;
+use naru_core::masked::without_value;
 use naru_core::text::Lang;
 use naru_web::role::{Actor, Role};
 use schemars::JsonSchema;
@@ -100,8 +101,8 @@ impl Word {
                 let run = run.clone();
                 Box::pin(async move {
                     let Call { actor, lang, args, upload, progress } = call;
-                    let args: A =
-                        serde_json::from_value(args).map_err(|e| Failure::usage("arguments-wrong").arg("why", e))?;
+                    let args: A = serde_json::from_value(args)
+                        .map_err(|e| Failure::usage("arguments-wrong").arg("why", without_value(&e.to_string())))?;
                     run(ctx, Call { actor, lang, args, upload, progress }).await
                 })
             }),

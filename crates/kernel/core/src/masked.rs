@@ -55,6 +55,22 @@ pub fn mask_within(text: &str) -> String {
     replace_runs(&text, is_phone, |run| looks_like_phone(run).then(|| mask(run)))
 }
 
+/// What a parser says of a value of the wrong type, without the value: it may be anybody's number or name.
+///
+/// `invalid type: string "…", expected an object` becomes `invalid type: string, expected an object`.
+pub fn without_value(told: &str) -> String {
+    let start = ["invalid type: ", "invalid value: "].iter().find_map(|begin| told.find(begin));
+    // The value stands in marks, and nothing else does before "expected".
+    let value = start.and_then(|at| {
+        let (open, close) = (told[at..].find(['`', '"'])?, told[at..].rfind(", expected ")?);
+        (open < close).then_some(at + open..at + close)
+    });
+    match value {
+        Some(value) => mask_within(&format!("{}{}", told[..value.start].trim_end(), &told[value.end..])),
+        None => mask_within(told),
+    }
+}
+
 /// Whether `run` begins as phone numbers do, in Korea or with a country's code, also without the zero that spreadsheets
 /// drop. Dates and moments do not.
 fn looks_like_phone(run: &str) -> bool {
@@ -140,6 +156,23 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(mask_within(text), expect);
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_not_told() {
+        for (told, expect) in [
+            ("invalid type: string \"김, expected `x`\", expected a map", "invalid type: string, expected a map"),
+            (
+                "`to`: invalid type: integer `1012345678`, expected a text",
+                "`to`: invalid type: integer, expected a text",
+            ),
+            ("invalid type: map, expected one of `a`, `b`", "invalid type: map, expected one of `a`, `b`"),
+            ("invalid value: string \"김민서\", expected a role", "invalid value: string, expected a role"),
+            ("unknown field `010-1234-5678`, expected `to`", "unknown field `010-****-5678`, expected `to`"),
+            ("EOF while parsing a list at line 1 column 1", "EOF while parsing a list at line 1 column 1"),
+        ] {
+            assert_eq!(without_value(told), expect);
         }
     }
 

@@ -21,6 +21,7 @@ use naru_component::answer::Answer;
 use naru_component::ctx::Ctx;
 use naru_component::word::{Call, Progress, Word};
 use naru_core::failure::{Failure, Kind};
+use naru_core::masked::without_value;
 use naru_web::failed::Failed;
 use naru_web::front::Door;
 use naru_web::visit::Visit;
@@ -146,7 +147,8 @@ fn args_of_query(uri: &Uri) -> Option<String> {
 }
 
 fn parsed(bytes: &[u8]) -> Result<Value, Failure> {
-    let args: Value = serde_json::from_slice(bytes).map_err(|e| Failure::usage("arguments-wrong").arg("why", e))?;
+    let wrong = |e: serde_json::Error| Failure::usage("arguments-wrong").arg("why", without_value(&e.to_string()));
+    let args: Value = serde_json::from_slice(bytes).map_err(wrong)?;
     if args.is_object() {
         return Ok(args);
     }

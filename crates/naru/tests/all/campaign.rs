@@ -305,6 +305,10 @@ async fn a_call_that_is_no_message_is_refused_without_telling_what_it_held() {
     let expires =
         r#"{"template":"shipped","to":"01098765432","expires_at":"010-9876-5432","variables":{"name":"x","order":1}}"#;
     check(json_type, expires, 422, "010-****-5432").await;
+    let url = format!("{}/v1/message/find", serve.url);
+    let asked = http().post(url).bearer_auth(&token).body(r#"{"to":1098765432}"#).send().await.unwrap();
+    let said = asked.text().await.unwrap();
+    assert!(said.contains("invalid type: integer, expected") && !said.contains("1098765432"), "{said}");
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml"] {
         check(kind, r#"{"template":"shipped","to":"01098765432"}"#, 415, "content-type-wrong").await;
     }
