@@ -85,18 +85,11 @@ impl Account {
     }
 }
 
-/// The messages in the store, by lane: the states of each, added up.
-pub async fn by_lane(store: &Store) -> Result<BTreeMap<String, Account>> {
-    let sums: Vec<String> = State::ALL.map(|state| format!("CAST(SUM({}) AS BIGINT)", state.name())).into();
-    let text = format!("SELECT lane, {} FROM dispatch_side GROUP BY lane", sums.join(", "));
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(store.reader()).await?;
-    let read = |row: &sqlx::any::AnyRow| -> Result<(String, Account)> {
-        let mut account = Account::default();
-        for (index, state) in State::ALL.into_iter().enumerate() {
-            account.add(state, row.try_get::<i64, _>(index + 1)? as u64);
-        }
-        account.accepted = State::ALL.into_iter().map(|state| account.of(state)).sum();
-        Ok((row.try_get(0)?, account))
-    };
-    rows.iter().map(read).collect()
+/// Messages that are not sent yet, by lane, whether it is configured or not. Looks at frames that have such messages,
+/// and not at what a month has left in the store.
+pub async fn pending_by_lane(store: &Store) -> Result<BTreeMap<String, u64>> {
+    let rows = sqlx::query("SELECT lane, CAST(SUM(pending) AS BIGINT) FROM dispatch_side WHERE open = 1 GROUP BY lane")
+        .fetch_all(store.reader())
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)? as u64))).collect()
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Account;
 use crate::config::DispatchConfig;
 use crate::engine::Dispatch;
-use crate::gauge::StoreGauges;
+use crate::gauge::PendingGauges;
 use crate::side::State;
 use crate::{account, audit, lane_word, retention, schema};
 
@@ -26,8 +26,8 @@ pub const TEXTS: Catalog =
 
 /// How often retention looks.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
-/// How often what is in the store is counted for `/metrics`: as often as it is usually read.
-const NUMBERS_EVERY: Duration = Duration::from_secs(15);
+/// How often what waits is counted for `/metrics`: as often as that is usually read.
+const PENDING_EVERY: Duration = Duration::from_secs(15);
 
 /// Builds the engine and offers it; built after the rooms, so that it finds what they offer when it runs.
 pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
@@ -36,7 +36,7 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
     Component {
         schema: schema::SCHEMA,
         words: vec![Word::reading("audit", say_audit), Word::reading("lane list", lane_word::list)],
-        jobs: vec![retention_job(dispatch.clone()), numbers_job(ctx.clone())],
+        jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone())],
         checks: vec![lanes_check()],
         ..Component::new("dispatch", TEXTS)
     }
@@ -95,15 +95,15 @@ fn retention_job(dispatch: Arc<Dispatch>) -> Job {
     }
 }
 
-fn numbers_job(ctx: Ctx) -> Job {
-    let gauges = Arc::new(StoreGauges::default());
+fn pending_job(ctx: Ctx) -> Job {
+    let gauges = Arc::new(PendingGauges::default());
     Job {
-        name: "numbers",
-        every: NUMBERS_EVERY,
+        name: "pending",
+        every: PENDING_EVERY,
         run: Arc::new(move || {
             let (ctx, gauges) = (ctx.clone(), gauges.clone());
             Box::pin(async move {
-                gauges.show(ctx.metrics(), account::by_lane(ctx.store()).await?.iter());
+                gauges.show(ctx.metrics(), &account::pending_by_lane(ctx.store()).await?);
                 Ok(())
             })
         }),

@@ -279,9 +279,9 @@ impl Dispatch {
 
     /// Lanes that are not configured any more and messages that wait for them: nothing else would ever be said of them.
     pub async fn stranded(&self) -> Result<Vec<(String, u64)>, Failure> {
-        let lanes = account::by_lane(self.ctx.store()).await?;
-        let gone = lanes.into_iter().filter(|(lane, _)| !self.config.lane.contains_key(lane));
-        Ok(gone.map(|(lane, account)| (lane, account.pending)).filter(|(_, pending)| *pending > 0).collect())
+        let lanes = account::pending_by_lane(self.ctx.store()).await?;
+        let gone = |lane: &String, pending: u64| pending > 0 && !self.config.lane.contains_key(lane);
+        Ok(lanes.into_iter().filter(|(lane, pending)| gone(lane, *pending)).collect())
     }
 
     /// Every configured lane.

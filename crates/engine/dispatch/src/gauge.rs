@@ -1,14 +1,16 @@
-//! Numbers for `/metrics`: of each lane, and of what is in the store.
+//! Numbers for `/metrics`: of each lane, and of what waits in the store.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use naru_core::metric::{Metrics, Series};
 
 use crate::account::Account;
-use crate::component::STATES_SHOWN;
 use crate::health::Health;
 use crate::lane::Save;
+use crate::merge::Merged;
 use crate::provider::Answer;
+use crate::side::State;
 
 /// Counters and gauges of one lane.
 #[derive(Clone)]
@@ -23,7 +25,13 @@ pub struct LaneGauges {
     stalled: Series,
     blocked: Series,
     receipts_unknown: Series,
+    /// Messages by the state they came to.
+    outcomes: [Series; OUTCOMES.len()],
 }
+
+/// States that a message comes to.
+const OUTCOMES: [State; 7] =
+    [State::Sent, State::Delivered, State::Failed, State::Expired, State::Suppressed, State::Cancelled, State::Unknown];
 
 /// How a request can end.
 const ENDS: [&str; 5] = ["answered", "refused", "throttled", "unsent", "unknown"];
@@ -57,6 +65,10 @@ impl LaneGauges {
             ),
             blocked: metrics.gauge("naru_lane_blocked", "1 while the provider takes nothing", &label),
             receipts_unknown: receipts_unknown(metrics),
+            outcomes: OUTCOMES.map(|state| {
+                let help = "Messages by the state they came to, each state that a message comes to counted";
+                metrics.counter("naru_lane_messages_ended_total", help, &[("lane", lane), ("state", state.name())])
+            }),
         }
     }
 
@@ -79,9 +91,17 @@ impl LaneGauges {
         self.ended[end].add(1);
     }
 
-    /// Counts receipts of no message of ours.
-    pub fn receipts_unknown(&self, count: usize) {
-        self.receipts_unknown.add(count as i64);
+    /// Counts what receipts for frames that the lane does not hold came to.
+    pub fn merged(&self, merged: &Merged) {
+        self.receipts_unknown.add(merged.unknown as i64);
+        self.ended(&merged.moved);
+    }
+
+    /// Counts messages by the state they came to.
+    pub fn ended(&self, moved: &Account) {
+        for (series, state) in self.outcomes.iter().zip(OUTCOMES) {
+            series.add(moved.of(state) as i64);
+        }
     }
 
     /// Shows how the lane is.
@@ -105,22 +125,35 @@ pub fn accepted(metrics: &Metrics, by: &str) -> Series {
     metrics.counter("naru_messages_accepted_total", help, &[("by", by)])
 }
 
-/// The messages in the store, by lane and state.
+/// The messages that wait in the store, by lane.
 #[derive(Default)]
-pub struct StoreGauges(Mutex<Vec<Series>>);
+pub struct PendingGauges(Mutex<BTreeMap<String, Series>>);
 
-impl StoreGauges {
-    /// Shows the accounts of all lanes; one that has nothing any more is shown with nothing.
-    pub fn show<'a>(&self, metrics: &Metrics, lanes: impl Iterator<Item = (&'a String, &'a Account)>) {
+impl PendingGauges {
+    /// Shows what waits for each lane; one for which nothing waits any more is shown with 0.
+    pub fn show(&self, metrics: &Metrics, lanes: &BTreeMap<String, u64>) {
         let mut shown = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        shown.drain(..).for_each(|series| series.set(0));
-        for (lane, account) in lanes {
-            for state in STATES_SHOWN {
-                let labels = [("lane", lane.as_str()), ("state", state.name())];
-                let series = metrics.gauge("naru_messages", "Messages in the store by lane and state", &labels);
-                series.set(account.of(state) as i64);
-                shown.push(series);
-            }
+        for lane in lanes.keys() {
+            let made = || metrics.gauge("naru_messages_pending", "Messages that are not sent yet", &[("lane", lane)]);
+            shown.entry(lane.clone()).or_insert_with(made);
         }
+        for (lane, series) in shown.iter() {
+            series.set(lanes.get(lane).copied().unwrap_or_default() as i64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_for_which_nothing_waits_any_more_is_shown_with_nothing() {
+        let (gauges, metrics) = (PendingGauges::default(), Metrics::default());
+        let lanes = |lanes: &[(&str, u64)]| lanes.iter().map(|(lane, n)| ((*lane).to_owned(), *n)).collect();
+        gauges.show(&metrics, &lanes(&[("mail", 1), ("sms", 2)]));
+        gauges.show(&metrics, &lanes(&[("sms", 3)]));
+        let shown = metrics.render();
+        assert!(shown.contains("{lane=\"mail\"} 0\n") && shown.contains("{lane=\"sms\"} 3\n"), "{shown}");
     }
 }

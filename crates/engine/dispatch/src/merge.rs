@@ -15,6 +15,7 @@ use naru_store::script::{Bound, Script};
 use naru_store::{Result, Store, many};
 use sqlx::AnyConnection;
 
+use crate::account::Account;
 use crate::lane::SideSave;
 use crate::receipt::Stored;
 use crate::rows;
@@ -28,7 +29,16 @@ const PACE_US: Micros = 1_000_000;
 /// What a receipt says of one slot.
 type SlotEnd = (u16, State, String);
 type ByFrame = HashMap<Id, Vec<SlotEnd>>;
-type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<usize>>> + Send>> + Send>;
+type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<Merged>>> + Send>> + Send>;
+
+/// What a write of receipts came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Receipts of no frame.
+    pub unknown: usize,
+    /// Messages by the state they came to.
+    pub moved: Account,
+}
 
 /// Gathers receipts of one lane.
 pub struct Merge {
@@ -107,8 +117,7 @@ impl Merge {
         self.save_needed = save;
     }
 
-    /// The write of frames that the lane does not hold; answers how many receipts are of no frame, or `None` where the
-    /// lane is not owned any more.
+    /// The write of frames that the lane does not hold; answers `None` where the lane is not owned any more.
     pub fn store(&self, frames: ByFrame, now: Millis) -> Work {
         let (store, lane, fence) = (self.store.clone(), self.lane.clone(), self.fence);
         let frames: Arc<Vec<(Id, Vec<SlotEnd>)>> = Arc::new(frames.into_iter().collect());
@@ -121,11 +130,11 @@ impl Merge {
                         if !rows::hold_fence(conn, &lane, fence).await? {
                             return Ok(None);
                         }
-                        let mut unknown = 0;
+                        let mut merged = Merged::default();
                         for frames in many::pieces(conn, &frames, 1) {
-                            unknown += merge(conn, &lane, frames, fence, now).await?;
+                            merge(conn, &lane, frames, fence, now, &mut merged).await?;
                         }
-                        Ok(Some(unknown))
+                        Ok(Some(merged))
                     })
                 });
                 job.await
@@ -176,29 +185,34 @@ impl Merge {
     }
 }
 
-/// Reads the states of a few frames and writes those that a receipt moved; answers how many receipts are of no frame.
+/// Reads the states of a few frames and writes those that a receipt moved.
 async fn merge(
     conn: &mut AnyConnection,
     lane: &str,
     frames: &[(Id, Vec<SlotEnd>)],
     fence: i64,
     now: Millis,
-) -> Result<usize> {
+    merged: &mut Merged,
+) -> Result<()> {
     let ids: Vec<Id> = frames.iter().map(|(id, _)| *id).collect();
     let stored = rows::sides(conn, &ids, lane).await?;
-    let (mut moved, mut unknown) = (Vec::new(), 0);
+    let mut moved = Vec::new();
     for (id, ends) in frames {
         let Some(row) = stored.get(id) else {
-            unknown += ends.len();
+            merged.unknown += ends.len();
             continue;
         };
         let Some(mut side) = Side::read(row) else { continue };
-        // No short cut: every end is told to the states.
-        let changes = ends.iter().filter(|(slot, state, code)| side.advance(*slot, *state, code)).count();
-        if changes > 0 {
+        let mut changed = false;
+        for (slot, state, code) in ends {
+            if side.advance(*slot, *state, code) {
+                merged.moved.add(*state, 1);
+                changed = true;
+            }
+        }
+        if changed {
             moved.push(SideSave::of(*id, &side));
         }
     }
-    rows::update_sides(conn, &moved, fence, now).await?;
-    Ok(unknown)
+    rows::update_sides(conn, &moved, fence, now).await
 }

@@ -24,7 +24,7 @@ use crate::frame::Frame;
 use crate::gauge::LaneGauges;
 use crate::health::{Health, Watch};
 use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save};
-use crate::merge::Merge;
+use crate::merge::{Merge, Merged};
 use crate::message::{Channel, MessageId, Purpose};
 use crate::provider::{Answer, Outgoing, Provider, Request};
 use crate::receipt::Stored;
@@ -138,10 +138,8 @@ enum Message {
         lost: bool,
     },
     Event(Event),
-    /// Receipts of no frame of ours; `None` where another owner has the lane.
-    Merged {
-        unknown: Option<usize>,
-    },
+    /// `None` where another owner has the lane.
+    Merged(Option<Merged>),
 }
 
 /// Starts a lane, which was told what an earlier owner left of it.
@@ -227,6 +225,7 @@ impl Runner {
             self.carry_out();
             let health = self.watch.look(self.lane.status());
             self.parts.gauges.show(&health);
+            self.parts.gauges.ended(&self.lane.take_tally());
             self.health.send_replace(health);
             if stopping && activity.is_some() && self.lane.is_quiet() && self.merge.is_idle() {
                 drop(activity.take());
@@ -290,9 +289,9 @@ impl Runner {
                 }
                 self.lane.apply(now, event);
             }
-            Message::Merged { unknown } => {
-                self.lost |= unknown.is_none();
-                self.parts.gauges.receipts_unknown(unknown.unwrap_or_default());
+            Message::Merged(merged) => {
+                self.lost |= merged.is_none();
+                self.parts.gauges.merged(&merged.unwrap_or_default());
                 self.merge.stored();
                 let waiting = std::mem::take(&mut self.waiting_claims);
                 waiting.into_iter().for_each(|action| self.act(action));
@@ -438,9 +437,9 @@ impl Runner {
         let work = self.merge.store(others, now.wall);
         let activity = self.parts.lifecycle.activity("receipts being merged");
         self.parts.lifecycle.spawn("merge", async move {
-            let unknown = loop {
+            let merged = loop {
                 match work().await {
-                    Ok(unknown) => break unknown,
+                    Ok(merged) => break merged,
                     Err(error) => {
                         tracing::warn!(lane.name = parts.name, error = %error, "receipts could not be merged, trying again");
                         pause(&parts.lifecycle, Duration::from_millis(500)).await;
@@ -448,7 +447,7 @@ impl Runner {
                 }
             };
             drop(activity);
-            let _ = messages.send(Message::Merged { unknown }).await;
+            let _ = messages.send(Message::Merged(merged)).await;
         });
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 
-use super::{Action, Event, Lane, Now, Options, Queue, Save, Status, Unsent};
+use super::{Account, Action, Event, Lane, Now, Options, Queue, Save, Status, Unsent};
 use crate::side::State;
 
 impl Lane {
@@ -38,6 +38,7 @@ impl Lane {
             day,
             day_used,
             throttles: 0,
+            tally: Account::default(),
             paused: false,
             stopped: false,
             paused_campaigns: Default::default(),
@@ -142,6 +143,11 @@ impl Lane {
         }
     }
 
+    /// The messages that came to a state since this was asked last.
+    pub fn take_tally(&mut self) -> Account {
+        std::mem::take(&mut self.tally)
+    }
+
     /// Nothing starts before `until`: after a restart, for what the last owner may have started.
     pub fn block(&mut self, until: Micros) {
         self.options.pace.block(until);
@@ -156,7 +162,10 @@ impl Lane {
         let Some(open) = self.frames.get_mut(&no) else { return };
         let mut moved = false;
         for (slot, state, code) in ends {
-            moved |= open.side.advance(slot, state, &code);
+            if open.side.advance(slot, state, &code) {
+                self.tally.add(state, 1);
+                moved = true;
+            }
         }
         if moved {
             self.make_dirty(no);
@@ -168,6 +177,7 @@ impl Lane {
         let Some(open) = self.frames.get_mut(&no) else { return };
         if open.side.state(slot) == State::Pending {
             open.side.advance(slot, state, code);
+            self.tally.add(state, 1);
         }
         open.ending += 1;
         self.urgent |= self.queues[open.priority].keys.is_waited_for(open.key(slot));

@@ -401,6 +401,8 @@ pub struct Lane {
     day_used: u64,
     /// Throttles in a row.
     throttles: u32,
+    /// Messages that came to a state and were not told of yet.
+    tally: Account,
     paused: bool,
     stopped: bool,
     paused_campaigns: HashSet<Id>,
