@@ -122,24 +122,12 @@ impl Running {
 
 /// What the runner's own tasks bring back.
 enum Message {
-    Claimed {
-        priority: usize,
-        frames: Vec<(Loaded, Arc<Frame>)>,
-        more: bool,
-    },
-    ClaimFailed {
-        priority: usize,
-    },
-    Asked {
-        chunk: ChunkKey,
-        denied: Vec<(u16, Permit)>,
-    },
-    Saved {
-        lost: bool,
-    },
+    Claimed { priority: usize, frames: Vec<(Loaded, Arc<Frame>)>, more: bool },
+    ClaimFailed { priority: usize },
+    Asked { chunk: ChunkKey, denied: Vec<(u16, Permit)> },
+    Saved { lost: bool },
     Event(Event),
-    /// `None` where another owner has the lane.
-    Merged(Option<Merged>),
+    Merged { merged: Option<Merged> },
 }
 
 /// Starts a lane, which was told what an earlier owner left of it.
@@ -289,7 +277,7 @@ impl Runner {
                 }
                 self.lane.apply(now, event);
             }
-            Message::Merged(merged) => {
+            Message::Merged { merged } => {
                 self.lost |= merged.is_none();
                 self.parts.gauges.merged(&merged.unwrap_or_default());
                 self.merge.stored();
@@ -447,7 +435,7 @@ impl Runner {
                 }
             };
             drop(activity);
-            let _ = messages.send(Message::Merged(merged)).await;
+            let _ = messages.send(Message::Merged { merged }).await;
         });
     }
 
