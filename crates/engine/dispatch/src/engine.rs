@@ -28,6 +28,7 @@ use crate::key;
 use crate::lane::pace::Pace;
 use crate::lane::{Event, Lane, Options, Status};
 use crate::message::{Channel, MessageId};
+use crate::prints::Prints;
 use crate::provider::{Provider, Providers};
 use crate::receipt::{self, Mergers, ReceiptSink, Receipts};
 use crate::restore;
@@ -60,6 +61,7 @@ type Lanes = Arc<RwLock<HashMap<String, Running>>>;
 /// What needs the tables to be there.
 struct Ready {
     finder: Finder,
+    prints: tokio::sync::Mutex<Prints>,
     intake: Option<Intake>,
 }
 
@@ -123,14 +125,14 @@ impl Dispatch {
         let finder = Finder::open(store).await?;
         let (clock, lifecycle) = (self.ctx.clock().clone(), self.ctx.lifecycle());
         let intake = Intake::start(store.clone(), finder, clock, lifecycle, self.woken());
-        let _ = self.ready.set(Ready { finder, intake: Some(intake) });
+        let _ = self.ready.set(Ready { finder, prints: Default::default(), intake: Some(intake) });
         Ok(())
     }
 
     /// For words that only read, beside a process that writes.
     pub async fn prepare_reading(&self) -> Result<(), Failure> {
         let finder = Finder::read(self.ctx.store()).await?;
-        let _ = self.ready.set(Ready { finder, intake: None });
+        let _ = self.ready.set(Ready { finder, prints: Default::default(), intake: None });
         Ok(())
     }
 
@@ -274,7 +276,8 @@ impl Dispatch {
 
     /// Messages to an address, newest first.
     pub async fn find(&self, to: &naru_core::masked::Address, limit: usize) -> Result<Vec<MessageId>, Failure> {
-        self.ready()?.finder.find(self.ctx.store(), to, limit).await
+        let ready = self.ready()?;
+        ready.finder.find(self.ctx.store(), &ready.prints, to, limit).await
     }
 
     /// Lanes that are not configured any more and messages that wait for them: nothing else would ever be said of them.

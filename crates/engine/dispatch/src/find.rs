@@ -1,7 +1,7 @@
-//! Finding the frames that may hold an address: two keyed bytes a message, scanned newest first.
+//! Finding the frames that may hold an address: three keyed bytes a message, newest first.
 //!
-//! Who reads the table without the key learns nothing of the addresses, and one in 65,536 others matches by chance, so
-//! a frame that matches is unpacked and looked at.
+//! Who reads the table without the key learns nothing of the addresses, and one in 16 million others matches by chance,
+//! so a frame that matches is unpacked and looked at. With two bytes a day's look would unpack 200 frames for nothing.
 
 use naru_core::failure::Failure;
 use naru_core::id::Id;
@@ -9,11 +9,15 @@ use naru_core::masked::Address;
 use naru_store::Store;
 use naru_store::error::StoreError;
 use sqlx::Row;
+use tokio::sync::Mutex;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::message::MessageId;
+use crate::prints::Prints;
 use crate::rows;
 
+/// Bytes of a fingerprint.
+pub const PRINT_BYTES: usize = 3;
 /// Rows of one page of the scan.
 const PAGE: i64 = 2_000;
 
@@ -58,39 +62,67 @@ impl Finder {
     }
 
     /// The fingerprint of an address in its normal form.
-    pub fn print(&self, to: &str) -> [u8; 2] {
-        let hash = xxh3_64_with_seed(to.as_bytes(), self.0);
-        [hash as u8, (hash >> 8) as u8]
+    pub fn print(&self, to: &str) -> [u8; PRINT_BYTES] {
+        let [a, b, c, ..] = xxh3_64_with_seed(to.as_bytes(), self.0).to_le_bytes();
+        [a, b, c]
     }
 
     /// Messages to `to`, newest first, at most `limit`.
-    pub async fn find(&self, store: &Store, to: &Address, limit: usize) -> Result<Vec<MessageId>, Failure> {
+    pub async fn find(
+        &self,
+        store: &Store,
+        prints: &Mutex<Prints>,
+        to: &Address,
+        limit: usize,
+    ) -> Result<Vec<MessageId>, Failure> {
         let print = self.print(to.reveal());
+        let (candidates, floor) = {
+            let mut prints = prints.lock().await;
+            prints.refresh(store).await?;
+            prints.look(print)
+        };
         let mut found = Vec::new();
-        let mut before = vec![0xFF; 16];
-        loop {
-            let page =
-                sqlx::query("SELECT frame, prints FROM dispatch_find WHERE frame < $1 ORDER BY frame DESC LIMIT $2")
-                    .bind(before.clone())
-                    .bind(PAGE)
-                    .fetch_all(store.reader())
-                    .await
-                    .map_err(StoreError::from)?;
-            for row in &page {
-                let prints: Vec<u8> = row.try_get(1).map_err(StoreError::from)?;
-                let frame: Vec<u8> = row.try_get(0).map_err(StoreError::from)?;
-                if prints.chunks_exact(2).any(|pair| pair == print) {
-                    found.extend(look_inside(store, rows::id_column(frame.clone())?, to).await?);
-                    if found.len() >= limit {
-                        found.truncate(limit);
-                        return Ok(found);
-                    }
+        for frame in candidates {
+            if found.len() >= limit {
+                break;
+            }
+            found.extend(look_inside(store, frame, to).await?);
+        }
+        if floor != Id::default() && found.len() < limit {
+            scan(store, print, floor, to, limit, &mut found).await?;
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+/// Goes through the frames up to `last` in the store.
+async fn scan(
+    store: &Store,
+    print: [u8; PRINT_BYTES],
+    last: Id,
+    to: &Address,
+    limit: usize,
+    found: &mut Vec<MessageId>,
+) -> Result<(), Failure> {
+    // Longer and so greater than the id itself, and less than any other that is greater.
+    let mut before = [last.0.as_slice(), &[0]].concat();
+    loop {
+        let text = "SELECT frame, prints FROM dispatch_find WHERE frame < $1 ORDER BY frame DESC LIMIT $2";
+        let page = sqlx::query(text).bind(before.clone()).bind(PAGE).fetch_all(store.reader()).await;
+        let page = page.map_err(StoreError::from)?;
+        for row in &page {
+            let prints: Vec<u8> = row.try_get(1).map_err(StoreError::from)?;
+            before = row.try_get(0).map_err(StoreError::from)?;
+            if prints.chunks_exact(PRINT_BYTES).any(|one| one == print) {
+                found.extend(look_inside(store, rows::id_column(before.clone())?, to).await?);
+                if found.len() >= limit {
+                    return Ok(());
                 }
-                before = frame;
             }
-            if (page.len() as i64) < PAGE {
-                return Ok(found);
-            }
+        }
+        if (page.len() as i64) < PAGE {
+            return Ok(());
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod lane_word;
 pub mod look;
 pub mod merge;
 pub mod message;
+mod prints;
 pub mod provider;
 pub mod receipt;
 pub mod restore;

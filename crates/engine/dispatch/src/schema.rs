@@ -43,6 +43,7 @@ CREATE TABLE dispatch_side (
     failed BIGINT NOT NULL, expired BIGINT NOT NULL, suppressed BIGINT NOT NULL, cancelled BIGINT NOT NULL,
     delivered BIGINT NOT NULL, fence BIGINT NOT NULL, changed_at BIGINT NOT NULL);
 CREATE INDEX dispatch_side_open ON dispatch_side (lane, shard, priority, seq) WHERE open = 1;
+CREATE INDEX dispatch_side_seq ON dispatch_side (lane, shard, seq);
 CREATE INDEX dispatch_side_campaign ON dispatch_side (campaign, seq) WHERE campaign IS NOT NULL;
 CREATE INDEX dispatch_side_ended ON dispatch_side (changed_at) WHERE open = 0;
 
@@ -56,7 +57,7 @@ CREATE TABLE dispatch_retry (
     frame {blob} NOT NULL, first BIGINT NOT NULL, slots {blob} NOT NULL, due_at BIGINT NOT NULL,
     attempt BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (frame, first));
 
--- Two bytes a message: where an address may be.
+-- Three bytes a message: where an address may be.
 CREATE TABLE dispatch_find (frame {blob} NOT NULL PRIMARY KEY, prints {blob} NOT NULL);
 
 -- Receipts that are stored and not merged yet.
