@@ -45,8 +45,6 @@ serve-invitation =
     Nobody has a password yet. Sign in as the first administrator:
     { $url }
     The link works once, for { $minutes } minutes.
-server-gone = naru stopped before it had answered
-    .hint = What was asked may have been done all the same. Once `naru serve` runs again, `naru send` can be run again as it was: it goes on after the last stored line and takes no line twice
 server-refused = The server refused (HTTP { $status })
     .hint = Check the URL and the token; `naru token add` on that machine makes one
 server-silent = No answer came from { $url }
@@ -63,8 +61,6 @@ upload-broken = The file broke off before its end
     .hint = Send it again; nothing of it was kept
 upload-missing = The file itself has to come along
     .hint = Send its bytes as the body and the arguments as JSON in the query: `POST { $word }?args=…`
-upload-no-file = { $path } is no regular file
-    .hint = Write it into a file first: naru reads it twice, and once more where it goes on after an interruption
 upload-too-large = The file is larger than { $gib } GiB
     .hint = Cut it in two, or run the command on the machine of `naru serve`
 upload-unreadable = The file { $path } cannot be read

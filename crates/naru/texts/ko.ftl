@@ -45,8 +45,6 @@ serve-invitation =
     아직 비밀번호를 정한 사람이 없습니다. 첫 관리자로 로그인하세요:
     { $url }
     이 링크는 { $minutes }분 안에 한 번만 쓸 수 있습니다.
-server-gone = 응답을 마치기 전에 naru가 멈췄습니다
-    .hint = 요청이 이미 처리되었을 수 있습니다. `naru serve`가 다시 실행되면 `naru send`는 같은 명령을 그대로 다시 실행해도 됩니다. 마지막으로 저장한 줄 다음부터 이어 가며, 같은 줄을 두 번 접수하지 않습니다
 server-refused = 서버가 요청을 거절했습니다 (HTTP { $status })
     .hint = URL과 토큰을 확인하세요. 토큰은 그 컴퓨터에서 `naru token add`로 만듭니다
 server-silent = { $url }에서 응답이 오지 않았습니다
@@ -63,8 +61,6 @@ upload-broken = 파일이 끝까지 오지 않았습니다
     .hint = 다시 보내세요. 받은 부분은 남아 있지 않습니다
 upload-missing = 파일 내용을 함께 보내야 합니다
     .hint = 파일은 본문으로, 인자는 JSON으로 쿼리에 담아 보내세요: `POST { $word }?args=…`
-upload-no-file = { JOSA($path, "은/는") } 일반 파일이 아닙니다
-    .hint = 먼저 파일로 저장하세요. naru는 파일을 두 번 읽고, 중단된 뒤 이어 갈 때 한 번 더 읽습니다
 upload-too-large = 파일이 { $gib } GiB보다 큽니다
     .hint = 둘로 나누거나, `naru serve`가 실행되는 컴퓨터에서 명령을 실행하세요
 upload-unreadable = 파일 { JOSA($path, "을/를") } 읽지 못했습니다

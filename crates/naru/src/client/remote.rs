@@ -129,13 +129,13 @@ impl Remote {
                 break;
             }
         }
-        Err(Failure::unavailable("server-gone"))
+        Err(Failure::unavailable("server-silent").arg("url", &self.base))
     }
 
     /// The next bytes. Bounded here and not in the client, which would count the sending of a long file as silence.
     async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
         match tokio::time::timeout(SILENCE_MAX, response.chunk()).await {
-            Ok(read) => read.map_err(|e| Failure::unavailable("server-gone").cause(&e)),
+            Ok(read) => read.map_err(|e| self.broken(&e)),
             Err(_) => Err(Failure::unavailable("server-silent").arg("url", &self.base)),
         }
     }
