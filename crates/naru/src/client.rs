@@ -142,10 +142,11 @@ async fn near(loaded: &Loaded, lang: Lang) -> Result<Option<Remote>, Failure> {
 fn upload_of(word: &Word, args: &Value) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = word.upload.and_then(|name| args[name].as_str()) else { return Ok(None) };
     let unreadable = |e: std::io::Error| Failure::refused("upload-unreadable").arg("path", path).cause(&e);
-    // Opened once here, so that a slip of the finger is told before anything is asked.
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(Failure::refused("upload-unreadable").arg("path", path).cause_text("it is a folder"));
+    // Looked at before it is opened, since opening a pipe waits for whoever writes into it.
+    if path == "-" || !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Failure::refused("upload-not-file").arg("path", path));
     }
+    // Opened once here, so that a slip of the finger is told before anything is asked.
+    std::fs::File::open(path).map_err(unreadable)?;
     std::fs::canonicalize(path).map(Some).map_err(unreadable)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use naru_component::answer::{Answer, AnswerFile, Block, Follow};
+use naru_component::answer::{Answer, Block, Follow};
 use naru_component::word::Progress;
 use naru_core::failure::Failure;
 
@@ -59,10 +59,15 @@ pub async fn to_the_end(
         }
     }
     if let Some(file) = &answer.file {
-        let to = kept_as(file, rejected)?;
+        let to = kept_as(&file.name, rejected)?;
+        let old = put_aside(&to)?.map(|old| old.display().to_string());
         client.fetch(file, &to).await?;
-        if !terminal.json {
-            terminal.note(&(terminal.say("file-kept", &[("path", &to.display().to_string())]) + "\n"));
+        let key = if old.is_some() { "file-replaced" } else { "file-kept" };
+        note(terminal, key, &to, old.as_deref());
+    } else if let Some(name) = &answer.no_file {
+        let to = kept_as(name, rejected)?;
+        if to.exists() {
+            note(terminal, "file-stale", &to, None);
         }
     }
     Ok(code)
@@ -91,11 +96,32 @@ async fn followed(client: &Client<'_>, terminal: &Terminal, mut follow: Follow) 
     }
 }
 
+fn note(terminal: &Terminal, key: &str, path: &Path, old: Option<&str>) {
+    if !terminal.json {
+        let args = [("path", &*path.display().to_string()), ("old", old.unwrap_or_default())];
+        terminal.note(&(terminal.say(key, &args) + "\n"));
+    }
+}
+
+/// Moves a file that is in the way aside: it may be the very file that was sent, with rows mended by hand.
+fn put_aside(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let old = path.with_extension(match path.extension() {
+        Some(extension) => format!("old.{}", extension.display()),
+        None => "old".to_owned(),
+    });
+    let moved = std::fs::rename(path, &old);
+    moved.map_err(|e| Failure::refused("file-uncopied").arg("path", path.display()).cause(&e))?;
+    Ok(Some(old))
+}
+
 /// Where a file of an answer is put: where its reader said, else under its own name in the working directory.
-fn kept_as(file: &AnswerFile, asked: Option<&Path>) -> Result<PathBuf, Failure> {
+fn kept_as(name: &str, asked: Option<&Path>) -> Result<PathBuf, Failure> {
     // Only the last part of its name: whoever answered must not choose the folder.
-    let path = asked.or_else(|| Path::new(&file.name).file_name().map(Path::new));
-    path.map(Path::to_owned).ok_or_else(|| Failure::bug(format!("{:?} is no name of a file", file.name)))
+    let path = asked.or_else(|| Path::new(name).file_name().map(Path::new));
+    path.map(Path::to_owned).ok_or_else(|| Failure::bug(format!("{name:?} is no name of a file")))
 }
 
 /// Bars under each other, where standard error is a terminal; nothing elsewhere.
@@ -151,8 +177,7 @@ mod tests {
     #[test]
     fn whoever_answers_does_not_choose_the_folder() {
         let check = |name: &str, asked: Option<&str>, expect: Option<&str>| {
-            let file = AnswerFile { name: name.into(), href: "/x".into(), path: "/y".into(), once: false };
-            assert_eq!(kept_as(&file, asked.map(Path::new)).ok(), expect.map(PathBuf::from), "{name}");
+            assert_eq!(kept_as(name, asked.map(Path::new)).ok(), expect.map(PathBuf::from), "{name}");
         };
         check("rejected.csv", None, Some("rejected.csv"));
         check("rejected.csv", Some("out/bad.csv"), Some("out/bad.csv"));

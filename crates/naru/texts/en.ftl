@@ -26,6 +26,8 @@ doctor-bad = { $count } to put right.
 file-uncopied = The answer's file could not be written to { $path }
     .hint = Check that the folder exists and that this user may write to it
 file-kept = Written to { $path }
+file-replaced = Written to { $path }; the one that was there is { $old } now
+file-stale = Every row was taken: { $path } is of an earlier run
 init-exists = { $path } is there already, and nothing is overwritten
     .hint = Name another folder (`naru init FOLDER`), or move the file away
 init-unwritten = { $path } could not be written
@@ -45,6 +47,10 @@ serve-invitation =
     Nobody has a password yet. Sign in as the first administrator:
     { $url }
     The link works once, for { $minutes } minutes.
+serve-stopped = `naru serve` stopped before it had answered
+    .hint = Run the same command again: of a file each line is taken once, whatever was taken before
+server-broke-off = The naru at { $url } broke its answer off
+    .hint = Run the same command again: of a file each line is taken once, whatever was taken before
 server-refused = The server refused (HTTP { $status })
     .hint = Check the URL and the token; `naru token add` on that machine makes one
 server-silent = No answer came from { $url }
@@ -61,6 +67,8 @@ upload-broken = The file broke off before its end
     .hint = Send it again; nothing of it was kept
 upload-missing = The file itself has to come along
     .hint = Send its bytes as the body and the arguments as JSON in the query: `POST { $word }?args=…`
+upload-not-file = { $path } is no file that can be read again
+    .hint = naru reads a file more than once, so that what was interrupted can go on: save it to a file and name that
 upload-too-large = The file is larger than { $gib } GiB
     .hint = Cut it in two, or run the command on the machine of `naru serve`
 upload-unreadable = The file { $path } cannot be read

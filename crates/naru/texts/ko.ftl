@@ -26,6 +26,8 @@ doctor-bad = 바로잡을 것이 { $count }건 있습니다.
 file-uncopied = 결과 파일을 { $path }에 쓰지 못했습니다
     .hint = 폴더가 있는지, 이 사용자에게 쓰기 권한이 있는지 확인하세요
 file-kept = { $path }에 저장했습니다
+file-replaced = { $path }에 저장했습니다. 앞서 있던 파일은 { $old }로 옮겼습니다
+file-stale = 모든 행을 접수했습니다. { JOSA($path, "은/는") } 이전 실행에서 만든 파일입니다
 init-exists = { $path } 파일이 이미 있어 덮어쓰지 않았습니다
     .hint = 다른 폴더를 지정하거나(`naru init 폴더`) 그 파일을 옮기세요
 init-unwritten = { $path } 파일을 쓰지 못했습니다
@@ -45,6 +47,10 @@ serve-invitation =
     아직 비밀번호를 정한 사람이 없습니다. 첫 관리자로 로그인하세요:
     { $url }
     이 링크는 { $minutes }분 안에 한 번만 쓸 수 있습니다.
+serve-stopped = `naru serve`가 답을 마치기 전에 멈췄습니다
+    .hint = 같은 명령을 다시 실행하세요. 파일의 각 줄은 앞서 어디까지 접수되었든 한 번만 접수됩니다
+server-broke-off = { $url }의 naru가 답하다가 끊겼습니다
+    .hint = 같은 명령을 다시 실행하세요. 파일의 각 줄은 앞서 어디까지 접수되었든 한 번만 접수됩니다
 server-refused = 서버가 요청을 거절했습니다 (HTTP { $status })
     .hint = URL과 토큰을 확인하세요. 토큰은 그 컴퓨터에서 `naru token add`로 만듭니다
 server-silent = { $url }에서 응답이 오지 않았습니다
@@ -61,6 +67,8 @@ upload-broken = 파일이 끝까지 오지 않았습니다
     .hint = 다시 보내세요. 받은 부분은 남아 있지 않습니다
 upload-missing = 파일 내용을 함께 보내야 합니다
     .hint = 파일은 본문으로, 인자는 JSON으로 쿼리에 담아 보내세요: `POST { $word }?args=…`
+upload-not-file = { JOSA($path, "은/는") } 다시 읽을 수 있는 파일이 아닙니다
+    .hint = 중단된 작업을 이어 가려면 파일을 여러 번 읽어야 합니다. 파일로 저장한 뒤 그 파일을 지정하세요
 upload-too-large = 파일이 { $gib } GiB보다 큽니다
     .hint = 둘로 나누거나, `naru serve`가 실행되는 컴퓨터에서 명령을 실행하세요
 upload-unreadable = 파일 { JOSA($path, "을/를") } 읽지 못했습니다

@@ -66,7 +66,7 @@ pub struct CancelArgs {
 
 /// Lists.
 pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
-    let campaigns = campaign::list(ctx.store(), Millis::MAX, call.args.limit.clamp(1, LIST_MAX)).await?;
+    let campaigns = campaign::list(ctx.store(), Millis::MAX, within(call.args.limit, LIST_MAX)?).await?;
     let rows = campaigns.iter().map(|campaign| {
         vec![
             campaign.id.to_string(),
@@ -85,6 +85,14 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
         return Ok(Answer::data(data)?.line(ctx.say(call.lang, "campaign-none", &[])));
     }
     Ok(Answer::data(data)?.table(columns, rows.collect()))
+}
+
+/// How many lines were asked for, or that nobody is shown so many.
+pub fn within(limit: usize, max: usize) -> Result<usize, Failure> {
+    if (1..=max).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Failure::usage("limit-range").arg("limit", limit).arg("max", max))
 }
 
 /// Shows one.

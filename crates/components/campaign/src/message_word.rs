@@ -14,6 +14,8 @@ use naru_dispatch::message::{Channel, MessageId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::campaign_word::within;
+
 /// Messages of one look-up.
 const FOUND_MAX: usize = 200;
 
@@ -55,9 +57,15 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
 pub async fn find(ctx: Ctx, call: Call<FindArgs>) -> Result<Answer, Failure> {
     // An e-mail address has its sign; whatever reads as a phone number is one; the rest can only be a token.
     let forms = [Channel::Email, Channel::Sms, Channel::Push];
-    let to = forms.into_iter().find_map(|channel| normalise(channel, &call.args.to));
-    let to = to.ok_or_else(|| Failure::usage("find-address").arg("address", mask(&call.args.to)))?;
-    let ids = ctx.need::<Dispatch>()?.find(&to, call.args.limit.clamp(1, FOUND_MAX)).await?;
+    let found = forms.into_iter().find_map(|channel| normalise(channel, &call.args.to).map(|to| (channel, to)));
+    let no_address = || Failure::usage("find-address").arg("address", mask(&call.args.to));
+    let (channel, to) = found.ok_or_else(no_address)?;
+    let limit = within(call.args.limit, FOUND_MAX)?;
+    let ids = ctx.need::<Dispatch>()?.find(&to, limit).await?;
+    if ids.is_empty() && channel == Channel::Push {
+        // Anything reads as a token, so one that nobody was sent to is rather a slip of the finger.
+        return Err(no_address());
+    }
     let mut views = Vec::with_capacity(ids.len());
     for id in ids {
         views.push(look(ctx.store(), id).await?);

@@ -25,6 +25,8 @@ use naru_web::failed::Failed;
 use naru_web::role::Role;
 use naru_web::visit::Visit;
 
+/// What the file of refused rows is called where it is handed over.
+pub const NAME: &str = "rejected.csv";
 /// What the file of a dry run begins with.
 const DRY: &str = "dry-";
 const DAY_MS: Millis = 86_400_000;
@@ -61,7 +63,7 @@ pub fn create(path: &Path) -> Result<File, Failure> {
 pub fn answer_file(path: &Path) -> Option<AnswerFile> {
     let name = path.file_name()?.to_str().filter(|_| path.exists())?;
     Some(AnswerFile {
-        name: "rejected.csv".to_owned(),
+        name: NAME.to_owned(),
         href: format!("/v1/rejected/{name}"),
         path: path.display().to_string(),
         once: name.starts_with(DRY),

@@ -192,15 +192,9 @@ fn finished_answer(
     let data = json!({
         "campaign": campaign, "name": name, "accepted": done.accepted, "refused": done.refused, "repeated": true,
     });
-    let args = [
-        ("name", name),
-        ("accepted", accepted.as_str()),
-        ("refused", refused.as_str()),
-        ("campaign", campaign.as_str()),
-    ];
-    let say = |key| ctx.say(call.lang, key, &args);
-    let mut answer = Answer::data(data)?.warn(say("send-repeated")).line(say("send-repeated.hint"));
-    answer.refused = true;
+    let failure = Failure::conflict("send-repeated").arg("name", name).arg("accepted", accepted);
+    let failure = failure.arg("refused", refused).arg("campaign", campaign);
+    let mut answer = Answer::data(data)?.refuse(ctx, call.lang, &failure);
     // Whoever asks again may not have had the first answer.
     answer.file = rejects::answer_file(rejected).filter(|_| done.refused > 0);
     Ok(answer)
@@ -220,6 +214,9 @@ fn dry_answer(ctx: &Ctx, lang: Lang, outcome: &Outcome, source: &Source) -> Resu
     let args = [("accepted", accepted.as_str()), ("refused", refused.as_str())];
     let mut answer = Answer::data(data)?.line(ctx.say(lang, "send-dry", &args));
     answer = with_refusals(ctx, lang, answer, outcome, source);
+    if !outcome.samples.is_empty() {
+        answer = answer.line(ctx.say(lang, "send-samples", &[]));
+    }
     for (to, subject, text) in &outcome.samples {
         let mut fields = vec![(ctx.say(lang, "field-to", &[]), to.clone())];
         fields.extend(subject.clone().map(|subject| (ctx.say(lang, "field-subject", &[]), subject)));
@@ -230,7 +227,10 @@ fn dry_answer(ctx: &Ctx, lang: Lang, outcome: &Outcome, source: &Source) -> Resu
 }
 
 fn with_refusals(ctx: &Ctx, lang: Lang, mut answer: Answer, outcome: &Outcome, source: &Source) -> Answer {
-    let Some(texts) = ctx.texts().filter(|_| outcome.refused > 0) else { return answer };
+    let Some(texts) = ctx.texts().filter(|_| outcome.refused > 0) else {
+        answer.no_file = Some(rejects::NAME.to_owned());
+        return answer;
+    };
     let rows = outcome
         .refusals
         .iter()

@@ -11,6 +11,8 @@ file-xls = { $path } is an Excel file of the old kind (.xls), or has a password
     .hint = Save it as .xlsx without a password, or as "CSV UTF-8"
 file-not-workbook = { $path } is a zip, but no Excel workbook (.xlsx)
     .hint = Save it as .xlsx or as "CSV UTF-8"; unpack other zips first
+file-old-mac = The lines of { $path } end as on an old Mac, with a carriage return alone
+    .hint = Save the file as "CSV UTF-8"
 file-json = { $path } is one JSON array
     .hint = Put each object on a line of its own, without brackets and commas between them: `jq -c '.[]'` does that
 file-encoding = Line { $line } of { $path } is neither UTF-8 nor CP949
@@ -70,12 +72,31 @@ message-too-large = The values of the row have more than { $max } bytes together
     .hint = Shorten them
 
 # Words
-send-accepted = { $accepted } messages are on the disk, { $refused } rows were refused
+send-accepted = { $accepted ->
+        [one] 1 message is on the disk
+       *[other] { $accepted } messages are on the disk
+    }, { $refused ->
+        [one] 1 row was refused
+       *[other] { $refused } rows were refused
+    }
 send-campaign = Campaign { $name }: `naru campaign show { $campaign }` shows how far it is
 send-no-serve = Nothing leaves until `naru serve` runs
-send-repeated = This file was taken in before: campaign { $name }, { $accepted } messages, { $refused } rows were refused. Nothing was sent again
+send-repeated = This file was taken in before: campaign { $name }, { $accepted ->
+        [one] 1 message
+       *[other] { $accepted } messages
+    }, { $refused ->
+        [one] 1 row was refused
+       *[other] { $refused } rows were refused
+    }. Nothing was sent again
     .hint = `naru campaign show { $campaign }` shows what became of it. To send it once more, give the campaign another --name
-send-dry = { $accepted } messages would be accepted, { $refused } rows refused. Nothing was stored. The first ones:
+send-dry = { $accepted ->
+        [one] 1 message
+       *[other] { $accepted } messages
+    } would be accepted, { $refused ->
+        [one] 1 row
+       *[other] { $refused } rows
+    } refused. Nothing was stored
+send-samples = The first messages:
 refused-line = LINE
 refused-code = CODE
 refused-detail = WHY
@@ -102,7 +123,9 @@ message-column-state = STATE
 message-column-template = TEMPLATE
 message-column-lane = LANE
 message-column-accepted = ACCEPTED
-find-address = `{ $address }` is no phone number, e-mail address or push token
+limit-range = `--limit { $limit }` is not between 1 and { $max }
+    .hint = Ask for fewer; `naru campaign show` and `naru message show` tell more of one
+find-address = `{ $address }` is no phone number, no e-mail address and no push token of a message
     .hint = Give the address as the customer has it, such as 010-1234-5678
 find-none = There is no message to { $address }
 template-column-id = TEMPLATE

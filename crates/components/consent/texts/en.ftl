@@ -41,7 +41,10 @@ consent-import-line = Line
 consent-import-code = Code
 consent-import-detail = Why
 consent-import-hint = What to do
-consent-import-more = … and { $count } more refused rows
+consent-import-more = … and { $count ->
+        [one] 1 more refused row
+       *[other] { $count } more refused rows
+    }
 
 consent-address-wrong = This is neither a phone number nor an e-mail address that naru sends to
     .hint = Write a Korean mobile number or an e-mail address; for a push token add `--channel push`

@@ -37,7 +37,10 @@ lane-column-messages = MESSAGES/S
 lane-column-in-flight = IN FLIGHT
 lane-column-held = HELD
 lane-column-today = TODAY
-lane-gone = { $messages } messages wait for the lane { $lane }, which is not configured
+lane-gone = { $messages ->
+        [one] 1 message waits
+       *[other] { $messages } messages wait
+    } for the lane { $lane }, which is not configured
     .hint = Add [dispatch.lane.{ $lane }] to naru.toml again, or end their campaigns with `naru campaign cancel`
 lane-name = `[dispatch.lane.{ $lane }]` has a name that cannot stand in an address
     .hint = Use letters, digits, hyphens, underscores and dots, 100 at most

@@ -1,8 +1,11 @@
 //! What a word answers: data for programs, and a view that terminal, page and chat each draw in their own way.
 
 use naru_core::failure::Failure;
+use naru_core::text::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::ctx::Ctx;
 
 /// What a word answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +20,10 @@ pub struct Answer {
     /// A file the caller should keep, such as `rejected.csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<AnswerFile>,
+    /// The name of the file that there would be, where this time there is nothing to put into it: a caller who keeps
+    /// one of that name is told that it is of another time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_file: Option<String>,
     /// Whether the process should end with 1 all the same: an audit that does not balance, an intake done before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
@@ -90,6 +97,17 @@ impl Answer {
     pub fn warn(mut self, text: impl Into<String>) -> Answer {
         self.view.push(Block::Warn(text.into()));
         self
+    }
+
+    /// Ends as refused, and says why as failures are told: one with an answer of its own.
+    pub fn refuse(mut self, ctx: &Ctx, lang: Lang, failure: &Failure) -> Answer {
+        self.refused = true;
+        let Some(texts) = ctx.texts() else { return self.warn(failure.to_string()) };
+        let mut told = format!("{}: {}", texts.say(lang, "label-error", &[]), texts.detail(lang, failure));
+        if let Some(hint) = texts.hint(lang, failure) {
+            told += &format!("\n  {}: {hint}", texts.say(lang, "label-hint", &[]));
+        }
+        self.warn(told)
     }
 
     /// Adds names and values.

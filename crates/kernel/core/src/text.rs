@@ -117,7 +117,7 @@ impl Texts {
         };
         let mut fluent = FluentArgs::new();
         for (name, value) in args {
-            fluent.set(name.to_owned(), FluentValue::from(value.to_owned()));
+            fluent.set(name.to_owned(), value_of(value));
         }
         Some(bundle.format_pattern(pattern, Some(&fluent), &mut Vec::new()).into_owned())
     }
@@ -130,6 +130,16 @@ impl Texts {
     /// What to do about it.
     pub fn hint(&self, lang: Lang, failure: &Failure) -> Option<String> {
         self.find(lang, &format!("{}.hint", failure.code), pairs(&failure.args))
+    }
+}
+
+/// Counts become numbers, so that `[one]` can be told from the rest. What has a leading zero is no count.
+fn value_of(value: &str) -> FluentValue<'static> {
+    let is_count = value.bytes().all(|byte| byte.is_ascii_digit()) && (value == "0" || !value.starts_with('0'));
+    // Beyond, a number of Fluent is not exact.
+    match value.parse::<f64>() {
+        Ok(number) if is_count && value.len() <= 15 => FluentValue::from(number),
+        _ => FluentValue::from(value.to_owned()),
     }
 }
 
@@ -201,6 +211,18 @@ mod tests {
         assert_eq!(texts.detail(Lang::En, &failure), "There is no file 고객.csv 파일");
         assert_eq!(texts.detail(Lang::Ko, &failure), "고객.csv 파일이 없습니다");
         assert_eq!(texts.hint(Lang::Ko, &failure).as_deref(), Some("경로를 확인하세요"));
+    }
+
+    #[test]
+    fn one_is_told_from_many_and_digits_that_count_nothing_stay() {
+        let en = "rows = { $n ->\n        [one] 1 row\n       *[other] { $n } rows\n    }\nof = of { $n }";
+        let texts = Texts::new(&[Catalog { name: "test", en, ko: en }]).expect("the catalog is sound");
+        for (n, rows) in [("0", "0 rows"), ("1", "1 row"), ("1000000", "1000000 rows"), ("many", "many rows")] {
+            assert_eq!(texts.say(Lang::En, "rows", &[("n", n)]), rows);
+        }
+        for n in ["01012345678", "00", "12345678901234567890", "-1", "1e3", ""] {
+            assert_eq!(texts.say(Lang::En, "of", &[("n", n)]), format!("of {n}"));
+        }
     }
 
     #[test]

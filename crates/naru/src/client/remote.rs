@@ -107,7 +107,8 @@ impl Remote {
             Some(token) => request.bearer_auth(token.reveal()),
             None => request,
         };
-        request.send().await.map_err(|e| self.broken(&e))
+        let sent = request.send().await;
+        sent.map_err(|e| if e.is_connect() { self.unreachable(&e) } else { self.stopped(&e) })
     }
 
     async fn read(&self, mut response: Response, progress: &Progress) -> Result<Answer, Failure> {
@@ -117,7 +118,7 @@ impl Remote {
             line.extend_from_slice(parts.next().unwrap_or_default());
             // Each further part begins behind the end of a line.
             for part in parts {
-                match serde_json::from_slice(&line).map_err(|e| self.broken(&e))? {
+                match serde_json::from_slice(&line).map_err(|e| self.unreachable(&e))? {
                     Line::Progress(done, total) => progress.set(done, total),
                     Line::Answer(answer) => return Ok(answer),
                     Line::Failure(failure) => return Err(failure),
@@ -135,13 +136,21 @@ impl Remote {
     /// The next bytes. Bounded here and not in the client, which would count the sending of a long file as silence.
     async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
         match tokio::time::timeout(SILENCE_MAX, response.chunk()).await {
-            Ok(read) => read.map_err(|e| self.broken(&e)),
+            Ok(read) => read.map_err(|e| self.stopped(&e)),
             Err(_) => Err(Failure::unavailable("server-silent").arg("url", &self.base)),
         }
     }
 
-    fn broken(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
         Failure::unavailable("server-unreachable").arg("url", &self.base).cause(error)
+    }
+
+    /// It heard what was asked and did not get to the end of its answer.
+    fn stopped(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        if self.near {
+            return Failure::unavailable("serve-stopped");
+        }
+        Failure::unavailable("server-broke-off").arg("url", &self.base).cause(error)
     }
 }
 

@@ -37,13 +37,20 @@ impl Vendor {
     }
 }
 
-/// Customers of whom one in ten has several rows: the vendor sees an address and not a customer, so the number of the
+/// Customers of whom one in ten has 3 to 20 rows: the vendor sees an address and not a customer, so the number of the
 /// row stands in the text's place, the address.
 fn customers(rows: usize) -> (String, HashMap<String, (usize, usize)>) {
+    let mut order = Vec::with_capacity(rows);
+    for customer in 0..rows {
+        let count = if customer % 10 == 0 { 3 + customer / 10 % 18 } else { 1 };
+        // Scattered over the file, so that they stand in several frames.
+        order.extend((0..count).map(|nth| (customer + nth * rows / 20, customer)));
+    }
+    order.sort_unstable();
+    order.truncate(rows);
     let mut text = "휴대폰,고객번호,name,order\r\n".to_owned();
     let mut known = HashMap::new();
-    for row in 0..rows {
-        let customer = if row % 20 < 11 { row } else { row / 200 };
+    for (row, (_, customer)) in order.into_iter().enumerate() {
         write!(text, "010-{:04}-{:04},C{customer},김민서,A-{row}\r\n", row / 10_000, row % 10_000).unwrap();
         known.insert(format!("010{row:08}"), (row, customer));
     }
@@ -92,12 +99,10 @@ async fn a_cp949_file_is_carried_in_order_through_faults_and_balances() {
     assert_eq!(shown["account"]["sent"], ROWS);
     check_ledger(&vendor.entries().await, &known, ROWS);
     house.done(&["audit"]);
-    let (code, again) = {
-        let output = house.run(&["send", "--template", "shipped", "--to", "c.csv", "--name", "fall"]);
-        (output.status.code(), text(&output.stderr) + &text(&output.stdout))
-    };
-    assert_eq!(code, Some(1));
-    assert!(again.contains("was taken in before"), "{again}");
+    let (code, again) = house.refused(&["send", "--template", "shipped", "--to", "c.csv", "--name", "fall"]);
+    assert_eq!(code, 1);
+    assert!(again.starts_with("error: This file was taken in before: campaign fall, 6000 messages."), "{again}");
+    assert!(again.contains("\n  hint: `naru campaign show "), "{again}");
     serve.stop().await;
 }
 
@@ -222,6 +227,78 @@ async fn rows_that_cannot_be_sent_go_to_a_file_and_the_others_go() {
     }
     let said = text(&house.run(&["send", "--template", "shippd", "--to", "c.csv"]).stderr);
     assert!(said.contains("There is no template shippd (known: sale, shipped)"), "{said}");
+}
+
+#[test]
+fn a_file_of_refused_rows_is_neither_lost_nor_taken_for_this_runs() {
+    let house = House::new();
+    house.done(&["template", "push", "templates"]);
+    let send = |file: &str, more: &[&str]| {
+        let output = house.run(&[&["send", "--template", "shipped", "--to", file], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    house.write("a.csv", "to,name,order\n010-1111-2222,민수,1\nabc,영희,2\n");
+    let (dry, _) = send("a.csv", &["--dry-run"]);
+    let order = ["1 message would be accepted, 1 row refused", "LINE", "The first messages:", "010-****-2222"];
+    let places: Vec<_> = order.iter().map(|text| dry.find(text).unwrap_or_else(|| panic!("{text} in {dry}"))).collect();
+    assert!(places.is_sorted(), "{dry}");
+    let (_, said) = send("a.csv", &[]);
+    assert!(said.contains("Written to rejected.csv; the one that was there is rejected.old.csv now"), "{said}");
+    // Mended, and sent as it is: it is the source and the target.
+    let mended = std::fs::read_to_string(house.path("rejected.csv")).unwrap().replace("abc", "010-3333-4444");
+    house.write("rejected.csv", &format!("{mended}9,x,y,z,def,철수,3\r\n"));
+    send("rejected.csv", &[]);
+    assert!(std::fs::read_to_string(house.path("rejected.old.csv")).unwrap().contains("010-3333-4444"));
+    house.write("b.csv", "to,name,order\n010-5555-6666,민수,1\n");
+    let (_, said) = send("b.csv", &[]);
+    assert!(said.contains("Every row was taken: rejected.csv is of an earlier run"), "{said}");
+    assert!(house.path("rejected.csv").exists());
+}
+
+#[test]
+fn what_cannot_be_read_again_is_refused_before_anything_waits() {
+    let house = House::new();
+    let made = std::process::Command::new("mkfifo").arg(house.path("pipe")).status().unwrap();
+    assert!(made.success());
+    for to in ["-", "/dev/null", "pipe", "templates"] {
+        let (code, said) = house.refused(&["send", "--template", "shipped", "--to", to]);
+        let expect = format!("error: {to} is no file that can be read again\n  hint: ");
+        assert!(code == 1 && said.starts_with(&expect), "{said}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_not_kept_and_an_address_that_is_none_are_refused() {
+    let house = House::new();
+    for limit in ["0", "501", "100000"] {
+        let (code, said) = house.refused(&["campaign", "list", "--limit", limit]);
+        assert_eq!(code, 2);
+        assert!(said.starts_with(&format!("error: `--limit {limit}` is not between 1 and 500\n  hint: ")), "{said}");
+    }
+    house.done(&["campaign", "list", "--limit", "500"]);
+    let (code, said) = house.refused(&["message", "find", "--to", "010-1111-2222", "--limit", "201"]);
+    assert!(code == 2 && said.contains("between 1 and 200"), "{said}");
+    let (code, said) = house.refused(&["message", "find", "--to", "nonsense"]);
+    assert!(code == 2 && said.starts_with("error: `n***` is no phone number, no e-mail address"), "{said}");
+    assert!(house.done(&["message", "find", "--to", "010-1111-2222"]).contains("no message to 010-****-2222"));
+}
+
+#[tokio::test]
+async fn a_send_whose_serve_dies_says_how_to_go_on() {
+    const ROWS: usize = 300_000;
+    let house = House::new();
+    house.write("c.csv", &customers(ROWS).0);
+    let mut serve = house.serve().await;
+    house.done(&["template", "push", "templates"]);
+    let mut send = Process::start(&mut house.command(&["send", "--template", "shipped", "--to", "c.csv"]));
+    let url = format!("sqlite:{}", house.path("naru-data/naru.db").display());
+    let mut data = SqliteConnection::connect(&url).await.unwrap();
+    eventually("a part to be stored", PATIENCE, async || (lines_stored(&mut data).await > 0).then_some(())).await;
+    serve.process.kill();
+    eventually("send to end", PATIENCE, async || send.ended()).await;
+    let said = send.errors();
+    assert!(said.contains("error: `naru serve` stopped before it had answered\n  hint: Run the same"), "{said}");
 }
 
 /// `POST /v1/messages`; answers status and body.

@@ -239,7 +239,7 @@ async fn a_vendor_that_is_not_there_is_seen_in_log_lanes_campaign_and_doctor() {
     let line = serve.log("messages wait for a lane that is not configured any more").await;
     assert_eq!((&line["lane.name"], &line["messages"]), (&"sandbox".into(), &1.into()), "{line}");
     let doctor = text(&house.run(&["doctor", "lanes"]).stdout);
-    assert!(doctor.contains("1 messages wait for the lane sandbox, which is not configured"), "{doctor}");
+    assert!(doctor.contains("1 message waits for the lane sandbox, which is not configured"), "{doctor}");
     assert!(house.done(&["campaign", "show", "c"]).contains("sandbox (not configured)"));
     serve.stop().await;
 }

@@ -93,6 +93,9 @@ pub fn detect(path: &Path) -> Result<Detected, Failure> {
         [b'[', rest @ ..] if rest.trim_ascii_start().starts_with(b"{") => return Err(refused("file-json")),
         _ => {}
     }
+    if memchr::memchr(b'\n', text).is_none() && text.trim_ascii().contains(&b'\r') {
+        return Err(refused("file-old-mac"));
+    }
     let encoding = match &survey.fault {
         None => Encoding::Utf8,
         Some(_) if marked => Encoding::Utf8,

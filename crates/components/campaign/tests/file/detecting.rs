@@ -78,6 +78,7 @@ fn files_that_are_no_table_are_refused_with_what_to_do() {
     check_refused(b"\xFE\xFF\0t\0o", "file-utf16 path=\"고객\"");
     check_refused(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "file-xls path=\"고객\"");
     check_refused("[\n {\"to\": \"1\"}]", "file-json path=\"고객\"");
+    check_refused("to,a\r01012345678,1\r01012345679,1\r", "file-old-mac path=\"고객\"");
     check_refused(b"PK\x03\x04 and no directory", "workbook-unreadable path=\"고객\"");
 }
 
