@@ -1,7 +1,9 @@
 //! Long work in the terminal: a bar while a word is being carried out, and bars while a campaign is followed.
 
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,8 +62,11 @@ pub async fn to_the_end(
     }
     if let Some(file) = &answer.file {
         let to = kept_as(&file.name, rejected)?;
-        let old = put_aside(&to)?.map(|old| old.display().to_string());
+        let old = put_aside(&to)?;
         client.fetch(file, &to).await?;
+        // The same again, as after a dry run, replaces nothing.
+        let old = old.filter(|old| !is_same(old, &to) || std::fs::remove_file(old).is_err());
+        let old = old.map(|old| old.display().to_string());
         let key = if old.is_some() { "file-replaced" } else { "file-kept" };
         note(terminal, key, &to, old.as_deref());
     } else if let Some(name) = &answer.no_file {
@@ -115,6 +120,13 @@ fn put_aside(path: &Path) -> Result<Option<PathBuf>, Failure> {
     let moved = std::fs::rename(path, &old);
     moved.map_err(|e| Failure::refused("file-uncopied").arg("path", path.display()).cause(&e))?;
     Ok(Some(old))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let (Ok(one), Ok(other)) = (File::open(one), File::open(other)) else { return false };
+    let mut pairs = BufReader::new(&one).bytes().zip(BufReader::new(&other).bytes());
+    let same_size = matches!((one.metadata(), other.metadata()), (Ok(one), Ok(other)) if one.len() == other.len());
+    same_size && pairs.all(|pair| matches!(pair, (Ok(one), Ok(other)) if one == other))
 }
 
 /// Where a file of an answer is put: where its reader said, else under its own name in the working directory.

@@ -244,11 +244,13 @@ fn a_file_of_refused_rows_is_neither_lost_nor_taken_for_this_runs() {
     let places: Vec<_> = order.iter().map(|text| dry.find(text).unwrap_or_else(|| panic!("{text} in {dry}"))).collect();
     assert!(places.is_sorted(), "{dry}");
     let (_, said) = send("a.csv", &[]);
-    assert!(said.contains("Written to rejected.csv; the one that was there is rejected.old.csv now"), "{said}");
+    assert!(said.contains("Written to rejected.csv\n"), "the same again: {said}");
+    assert!(!house.path("rejected.old.csv").exists());
     // Mended, and sent as it is: it is the source and the target.
     let mended = std::fs::read_to_string(house.path("rejected.csv")).unwrap().replace("abc", "010-3333-4444");
     house.write("rejected.csv", &format!("{mended}9,x,y,z,def,철수,3\r\n"));
-    send("rejected.csv", &[]);
+    let (_, said) = send("rejected.csv", &[]);
+    assert!(said.contains("Written to rejected.csv; the one that was there is rejected.old.csv now"), "{said}");
     assert!(std::fs::read_to_string(house.path("rejected.old.csv")).unwrap().contains("010-3333-4444"));
     house.write("b.csv", "to,name,order\n010-5555-6666,민수,1\n");
     let (_, said) = send("b.csv", &[]);
