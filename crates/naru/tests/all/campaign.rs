@@ -101,7 +101,7 @@ async fn a_cp949_file_is_carried_in_order_through_faults_and_balances() {
     house.done(&["audit"]);
     let (code, again) = house.refused(&["send", "--template", "shipped", "--to", "c.csv", "--name", "fall"]);
     assert_eq!(code, 1);
-    assert!(again.starts_with("error: This file was taken in before: campaign fall, 6000 messages."), "{again}");
+    assert!(again.starts_with("error: This file was taken in before: campaign fall, 6000 messages, 0 rows"), "{again}");
     assert!(again.contains("\n  hint: `naru campaign show "), "{again}");
     serve.stop().await;
 }
