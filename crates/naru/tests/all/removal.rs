@@ -61,7 +61,12 @@ impl Workspace {
         workspace.change("Cargo.toml", |text| {
             let line = text.lines().find(|line| line.starts_with("members = ")).unwrap();
             let inside: Vec<&str> = line.split('"').filter(|member| member.starts_with("crates/")).collect();
-            text.replace(line, &format!("members = {inside:?}"))
+            let text = text.replace(line, &format!("members = {inside:?}"));
+            // Cargo tells packages apart by name, version and place in the workspace: ours and the copy's must differ, or
+            // each would be taken for the other in the target folder that both build into.
+            let ours = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+            assert_eq!(text.matches(&ours).count(), 1, "the version stands in one place");
+            text.replace(&ours, "version = \"0.0.0-copy\"")
         });
         workspace
     }
@@ -149,7 +154,7 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// Cargo as a person would call it at `folder`. It builds into our own target folder, where all that is not ours is
-/// checked already; the copy's crates have another path and so never meet ours there.
+/// checked already.
 fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();

@@ -37,7 +37,8 @@ fn kill_often(app: &mut TestApp, requests: usize) {
 }
 
 fn batches_are_neither_lost_nor_doubled(mut app: TestApp) {
-    app.lane().batch_max = Some(40);
+    // Far more requests than the lives wait for: a busy machine looks late.
+    app.lane().batch_max = Some(4);
     kill_often(&mut app, 8);
 }
 
