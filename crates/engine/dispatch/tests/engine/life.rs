@@ -139,11 +139,6 @@ impl Life {
         self.eventually("requests to wait at the vendor", || (self.vendor.waiting() == count).then_some(()));
     }
 
-    /// Waits until at least `count` requests wait at the vendor.
-    pub fn until_waiting_at_least(&self, count: usize) {
-        self.eventually("requests to wait at the vendor", || (self.vendor.waiting() >= count).then_some(()));
-    }
-
     /// Lets time pass and wakes the lane, which would notice by itself within a second.
     pub fn pass(&self, time: Duration) {
         self.vendor.clock.skip(time);

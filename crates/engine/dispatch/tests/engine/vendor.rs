@@ -57,6 +57,8 @@ pub struct Call {
 #[derive(Default)]
 struct Ledger {
     calls: Vec<Call>,
+    /// Answers wait from this many calls on.
+    shut_at: Option<usize>,
     arrived: usize,
     ticks: u64,
     taken: HashMap<MessageId, u32>,
@@ -113,6 +115,17 @@ impl Vendor {
     /// Requests are worked on as they come, and answers wait until [`Vendor::answer`].
     pub fn keep_waiting(&self) {
         self.gate.send_replace(false);
+    }
+
+    /// As [`Vendor::keep_waiting`], once so many more requests have come.
+    pub fn keep_waiting_after(&self, calls: usize) {
+        let mut ledger = self.ledger();
+        ledger.shut_at = Some(ledger.calls.len() + calls);
+    }
+
+    /// Whether answers wait.
+    pub fn keeps_waiting(&self) -> bool {
+        !*self.gate.borrow()
     }
 
     /// Gives every answer that waits, and all that come.
@@ -174,6 +187,9 @@ impl Vendor {
         };
         let index = ledger.calls.len();
         ledger.calls.push(call);
+        if ledger.shut_at.take_if(|at| *at <= index + 1).is_some() {
+            self.keep_waiting();
+        }
         let body: Vec<Seen> = request.messages.iter().map(seen).collect();
         for (id, _, _, text) in &body {
             ledger.texts.insert(*id, text.clone());
