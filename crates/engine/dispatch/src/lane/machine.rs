@@ -99,7 +99,7 @@ impl Lane {
         let doubt = self.doubts.peek().filter(|_| !self.stopped).map(|Reverse((at, _))| on_mono(*at));
         let (start, choice) =
             if self.may_start() { (self.next_start_at(), self.next_choice_at(now)) } else { (None, None) };
-        let save = self.save_due_at(now).filter(|_| self.saving.is_none());
+        let save = self.save_due_at().filter(|_| self.saving.is_none());
         [retry, doubt, start, choice, save].into_iter().flatten().min()
     }
 

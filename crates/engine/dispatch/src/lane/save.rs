@@ -19,6 +19,9 @@ const COMMIT_MAX_US: Micros = 30_000_000;
 /// Outcomes that nothing waits for are stored together with those of the next moments: a slow lane's commits cost more
 /// than its sends. Whoever dies meanwhile leaves that much more in doubt, as if its commit had been slow.
 const GATHER_US: Micros = 10_000;
+/// While requests are on their way anyway, this long is waited also where something waits: what a busy lane stores, frees
+/// and sends comes in larger pieces then, and fewer.
+const GATHER_BUSY_US: Micros = 2_000;
 
 impl Lane {
     /// One save at a time: while it is committed the next one gathers.
@@ -27,7 +30,7 @@ impl Lane {
             return;
         }
         self.changed_at.get_or_insert(now.mono);
-        if self.save_due_at(now).is_some_and(|at| at > now.mono) {
+        if self.save_due_at().is_some_and(|at| at > now.mono) {
             return;
         }
         (self.changed_at, self.urgent) = (None, false);
@@ -72,11 +75,18 @@ impl Lane {
         actions.push(Action::Save(save));
     }
 
-    /// When what changed is stored; at once where a start or a later message of a key waits for it.
-    pub(super) fn save_due_at(&self, now: Now) -> Option<Micros> {
+    /// When what changed is stored: soon where a start or a later message of a key waits for it, and at once where nothing
+    /// else would bring more.
+    pub(super) fn save_due_at(&self) -> Option<Micros> {
         let changed_at = self.changed_at?;
-        let urgent = self.urgent || self.stopped || !self.next.marks.is_empty();
-        Some(if urgent { now.mono } else { changed_at + GATHER_US })
+        let urgent = self.urgent || !self.next.marks.is_empty();
+        let gather_us = match (urgent, self.in_flight > self.ghosts) {
+            _ if self.stopped => 0,
+            (false, _) => GATHER_US,
+            (true, true) => GATHER_BUSY_US,
+            (true, false) => 0,
+        };
+        Some(changed_at + gather_us)
     }
 
     pub(super) fn saved(&mut self, now: Now) {

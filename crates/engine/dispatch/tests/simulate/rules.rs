@@ -375,6 +375,7 @@ fn outcomes_are_stored_together_unless_somebody_waits_for_one() {
     stand.step(Event::Work { priority: INFO });
     let before = stand.saves.len();
     stand.answer(63, Answer::Each(vec![Verdict::Taken]));
+    stand.run_for(6_000);
     assert!(stand.saves.len() > before, "the next message waits");
     assert_eq!(stand.started.last().map(|(_, chunk, _)| chunk.frame), Some(id));
 }
