@@ -25,7 +25,7 @@ pub struct DispatchConfig {
     pub allow_list: Vec<String>,
     /// One provider account on one channel each.
     pub lane: BTreeMap<String, LaneConfig>,
-    /// For each channel the lanes to use, first healthy first.
+    /// For each channel its lanes; the first one carries.
     pub route: BTreeMap<Channel, Vec<String>>,
 }
 
