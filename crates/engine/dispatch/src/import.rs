@@ -25,11 +25,11 @@ use crate::intake::Woken;
 use crate::rows::NewFrame;
 
 use row::{LEASE_MS, Opened};
-pub use row::{cancel, free_all, version};
 use saver::Saver;
 
 /// Frames on their way to the store: what a reader may be ahead of the disk.
 const FRAMES_AHEAD: usize = 24;
+
 /// What names an intake: the same file, template and name have the same key.
 pub type ImportKey = [u8; 16];
 

@@ -25,7 +25,8 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
         .map(|view| {
             json!({
                 "name": view.name, "provider": view.config.provider, "channel": view.config.channel,
-                "state": state(view), "blocked_by": view.block, "running": view.status.is_some(), "paused": view.paused, "messages_today": view.today,
+                "state": state(view), "blocked_by": view.block,
+                "running": view.status.is_some(), "paused": view.paused, "messages_today": view.today,
                 "requests_per_second_max": view.config.requests_per_second_max,
                 "messages_per_second_max": view.config.messages_per_second_max,
                 "in_flight": view.status.map(|status| status.in_flight),

@@ -359,13 +359,13 @@ impl Runner {
         }
         let (parts, messages) = (self.parts.clone(), self.messages.clone());
         self.parts.lifecycle.spawn("ask", async move {
-            // A frame that was read when it was claimed and cannot be read now: nothing of it leaves, it is tried again.
+            let all = |permit: Permit| slots.iter().map(|slot| (*slot, permit.clone())).collect();
             let denied = match read_frame(&parts, chunk.frame).await {
                 Ok(frame) => ask(&parts, &frame, &slots, priority),
-                Err(_) => {
-                    let until = parts.clock.now_ms() + 10_000;
-                    slots.iter().map(|slot| (*slot, Permit::Hold(until))).collect()
-                }
+                // A database that does not answer says nothing about the frame: it is tried again.
+                Err(failure) if failure.kind == Kind::Unavailable => all(Permit::Hold(parts.clock.now_ms() + 10_000)),
+                // Whoever cannot be asked about is sent nothing.
+                Err(failure) => all(Permit::Suppress(tell_damage(&parts, chunk.frame, &failure))),
             };
             let _ = messages.send(Message::Asked { chunk, denied }).await;
         });
@@ -573,16 +573,19 @@ pub fn request_key(chunk: &ChunkKey, slots: &[u16], batch_max: usize) -> String 
     format!("{}-{first}-{}", chunk.frame, chunk.attempt)
 }
 
+/// Says that a frame was whole when it was claimed and is not now; answers the code of what was to be sent of it.
+fn tell_damage(parts: &Parts, frame: Id, failure: &Failure) -> &'static str {
+    tracing::error!(frame.id = %frame, lane.name = parts.name, error = %failure,
+        "a stored frame was damaged after it was claimed, what is left of it is not sent");
+    "damaged"
+}
+
 async fn send(parts: &Parts, frame: Option<Arc<Frame>>, chunk: ChunkKey, slots: &[u16]) -> Answer {
-    let frame = match frame {
-        Some(frame) => frame,
-        None => match read_frame(parts, chunk.frame).await {
-            Ok(frame) => frame,
-            Err(_) => return Answer::Unsent { code: "frame-unreadable".to_owned() },
-        },
-    };
-    let Some(messages) = render(parts, &frame, chunk.frame, slots) else {
-        return Answer::Unsent { code: "template-unreadable".to_owned() };
+    let messages = match render(parts, frame, chunk.frame, slots).await {
+        Ok(messages) => messages,
+        Err(failure) if failure.kind == Kind::Unavailable => return Answer::Unsent { code: failure.code },
+        // It ends: asked for again and again it would keep the whole lane from sending.
+        Err(failure) => return Answer::Refused { code: tell_damage(parts, chunk.frame, &failure).to_owned() },
     };
     let key = request_key(&chunk, slots, parts.batch_max);
     let request = Request { key, messages, timeout: parts.timeout };
@@ -594,10 +597,16 @@ async fn send(parts: &Parts, frame: Option<Arc<Frame>>, chunk: ChunkKey, slots: 
 }
 
 /// Renders the slots' messages; the same bytes each time.
-fn render(parts: &Parts, frame: &Frame, id: Id, slots: &[u16]) -> Option<Vec<Outgoing>> {
-    let templates: Option<Vec<_>> = frame.templates.iter().map(|t| parts.templates.cached(&t.id, t.version)).collect();
-    let templates = templates?;
-    slots
+async fn render(parts: &Parts, frame: Option<Arc<Frame>>, id: Id, slots: &[u16]) -> Result<Vec<Outgoing>, Failure> {
+    let frame = match frame {
+        Some(frame) => frame,
+        None => read_frame(parts, id).await?,
+    };
+    let mut templates = Vec::with_capacity(frame.templates.len());
+    for template in &frame.templates {
+        templates.push(parts.templates.version(&template.id, template.version).await?);
+    }
+    let messages: Option<Vec<Outgoing>> = slots
         .iter()
         .map(|slot| {
             let message = frame.message(*slot)?;
@@ -609,7 +618,8 @@ fn render(parts: &Parts, frame: &Frame, id: Id, slots: &[u16]) -> Option<Vec<Out
                 text: template.body(&message.values),
             })
         })
-        .collect()
+        .collect();
+    messages.ok_or_else(|| Failure::bug("a slot without a message"))
 }
 
 /// Stores a save, however long the database takes; answers whether another owner has the lane.

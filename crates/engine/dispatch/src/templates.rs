@@ -130,7 +130,7 @@ impl Templates {
     }
 
     /// A version that was read before.
-    pub fn cached(&self, id: &str, version: u32) -> Option<Arc<Template>> {
+    fn cached(&self, id: &str, version: u32) -> Option<Arc<Template>> {
         let cache = self.cache.read().unwrap_or_else(|poisoned| poisoned.into_inner());
         cache.get(&(id.to_owned(), version)).cloned()
     }

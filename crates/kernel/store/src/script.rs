@@ -9,7 +9,8 @@ use sqlx::{AnyConnection, Arguments, Encode, Type};
 use crate::error::StoreError;
 use crate::{Result, many};
 
-/// Statements to be run in order.
+/// Statements to be run in order; all of them have run when it is ended.
+#[must_use]
 pub struct Script<'c> {
     conn: &'c mut AnyConnection,
     together: bool,

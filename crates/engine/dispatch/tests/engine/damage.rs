@@ -1,12 +1,16 @@
 //! A byte that changed in the store is found, its frame is set aside and counted as unknown, and the rest goes on.
 
+use std::time::Duration;
+
+use naru_core::clock::Millis;
 use naru_core::id::Id;
+use naru_dispatch::consent::Permit;
 use naru_dispatch::message::{MessageId, Purpose};
 use naru_store::Store;
 use sqlx::Row;
 
 use crate::app::{DOWN, TestApp};
-use crate::life::{change, messages, number};
+use crate::life::{change, messages, number, phone};
 use crate::on_both_engines;
 
 on_both_engines!(
@@ -14,6 +18,7 @@ on_both_engines!(
     a_flipped_byte_of_the_states_sets_its_frame_aside,
     a_flipped_byte_of_the_codes_sets_its_frame_aside,
     what_was_settled_stays_so_when_its_frame_is_set_aside,
+    a_byte_flipped_after_the_claim_ends_its_frame_and_no_other,
     damage_in_a_settled_frame_is_told_by_the_audit,
     a_wrong_count_is_told_by_the_audit,
 );
@@ -122,6 +127,29 @@ fn what_was_settled_stays_so_when_its_frame_is_set_aside(mut app: TestApp) {
     let account = app.settle();
     assert_eq!((account.sent, account.unknown), (sent, 10 - sent));
     assert_eq!(app.number("SELECT COUNT(*) FROM dispatch_chunk"), 0);
+}
+
+fn a_byte_flipped_after_the_claim_ends_its_frame_and_no_other(mut app: TestApp) {
+    // More than a lane keeps unpacked: the first of them are read again when their time has come.
+    const FRAMES: usize = 120;
+    const NIGHT: Duration = Duration::from_secs(8 * 3_600);
+    let morning = crate::clock::NOON + NIGHT.as_millis() as Millis;
+    let rule = move |now, _, _: &str| if now < morning { Permit::Hold(morning) } else { Permit::Send };
+    app.people.as_ref().unwrap().rule(rule);
+    app.damaged = true;
+    app.start();
+    let ids: Vec<MessageId> = (0..FRAMES).map(|n| app.accept_one(&phone(n))).collect();
+    let held = app.eventually("all to be held", || {
+        let held = app.number("SELECT COUNT(*) FROM dispatch_retry");
+        (held == FRAMES as i64).then_some(held)
+    });
+    assert_eq!(held, FRAMES as i64);
+    app.wait(flip(app.store(), ids[0].frame, Place::Body));
+    app.clock.skip(NIGHT);
+    let account = app.settle();
+    assert_eq!((account.sent, account.suppressed), (FRAMES as u64 - 1, 1));
+    assert_eq!(app.number("SELECT suppressed FROM dispatch_side WHERE seq = 1"), 1);
+    assert_eq!(app.vendor.taken(ids[0]), 0);
 }
 
 fn damage_in_a_settled_frame_is_told_by_the_audit(mut app: TestApp) {
