@@ -19,6 +19,8 @@ use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::metric::Metrics;
 use naru_core::text::Texts;
+use naru_job::gate::Gate;
+use naru_job::instance::Instance;
 use naru_store::Store;
 use naru_store::error::StoreError;
 use naru_store::lock::DataLock;
@@ -47,14 +49,15 @@ impl Catalogue {
         catalogs.extend(components.iter().map(|component| component.texts));
         Ok(Catalogue {
             words: components.iter().flat_map(|component| component.words.clone()).collect(),
-            schemas: components.iter().map(|component| (component.name, component.schema)).chain([PEOPLE]).collect(),
+            schemas: KERNEL.into_iter().chain(components.iter().map(|it| (it.name, it.schema))).collect(),
             texts: Arc::new(Texts::new(&catalogs).map_err(Failure::bug)?),
         })
     }
 }
 
-/// The tables of people, sessions and tokens, which belong to no component.
-const PEOPLE: Schema = (naru_web::schema::NAME, naru_web::schema::SCHEMA);
+/// Tables that belong to no component: people, sessions and tokens; leases and instances.
+const KERNEL: [Schema; 2] =
+    [(naru_web::schema::NAME, naru_web::schema::SCHEMA), (naru_job::schema::NAME, naru_job::schema::SCHEMA)];
 
 /// Builds every component of `config` without opening its store.
 pub async fn on_paper(config: Config, folder: &Path) -> Result<(Ctx, Vec<Component>), Failure> {
@@ -62,7 +65,7 @@ pub async fn on_paper(config: Config, folder: &Path) -> Result<(Ctx, Vec<Compone
     let empty = StoreConfig { url: "sqlite:/dev/null".to_owned() };
     let lifecycle = Lifecycle::default();
     let store = Store::open(&empty, folder, Access::Read, &lifecycle).await?;
-    let ctx = context(store, lifecycle, folder, folder);
+    let ctx = context(store, lifecycle, Instance::named("none"), folder, folder);
     let components = components::build(config, &ctx);
     Ok((ctx, components))
 }
@@ -96,7 +99,10 @@ impl House {
         let lifecycle = Lifecycle::default();
         let store = Store::open(&loaded.config.store, &loaded.data_dir, Access::Write, &lifecycle).await?;
         store.migrate(&catalogue.schemas, SystemClock::shared().now_ms()).await?;
-        let house = House::build(loaded, catalogue, store, lifecycle, Some(lock));
+        let own = Instance::of(&loaded.data_dir, SystemClock::shared().now_ms());
+        let instance =
+            own.map_err(|source| StoreError::Folder { path: loaded.data_dir.clone(), source: Arc::new(source) })?;
+        let house = House::build(loaded, catalogue, store, lifecycle, instance, Some(lock));
         engines::prepare(&house.ctx).await?;
         Ok(house)
     }
@@ -108,7 +114,7 @@ impl House {
         }
         let lifecycle = Lifecycle::default();
         let store = Store::open(&loaded.config.store, &loaded.data_dir, Access::Read, &lifecycle).await?;
-        let house = House::build(loaded, catalogue, store, lifecycle, None);
+        let house = House::build(loaded, catalogue, store, lifecycle, Instance::named("none"), None);
         engines::prepare_reading(&house.ctx).await?;
         Ok(house)
     }
@@ -118,9 +124,10 @@ impl House {
         catalogue: &Catalogue,
         store: Store,
         lifecycle: Lifecycle,
+        instance: Instance,
         lock: Option<DataLock>,
     ) -> House {
-        let ctx = context(store, lifecycle, &loaded.data_dir, &loaded.folder);
+        let ctx = context(store, lifecycle, instance, &loaded.data_dir, &loaded.folder);
         let mut components = components::build(loaded.config.clone(), &ctx);
         let checks = components.iter_mut().flat_map(|component| component.checks.drain(..)).collect();
         ctx.offer(Arc::new(Checks(checks)));
@@ -150,12 +157,14 @@ pub fn url(mut listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
 
-fn context(store: Store, lifecycle: Lifecycle, data_dir: &Path, config_dir: &Path) -> Ctx {
+fn context(store: Store, lifecycle: Lifecycle, instance: Instance, data_dir: &Path, config_dir: &Path) -> Ctx {
     Ctx::new(Parts {
         store,
         clock: SystemClock::shared(),
         lifecycle,
         metrics: Metrics::default(),
+        instance,
+        gate: Gate::default(),
         data_dir: data_dir.to_owned(),
         config_dir: config_dir.to_owned(),
     })

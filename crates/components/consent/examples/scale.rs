@@ -18,6 +18,8 @@ use naru_core::metric::Metrics;
 use naru_core::text::Lang;
 use naru_dispatch::consent::{Consent, Permit};
 use naru_dispatch::message::{Channel, Purpose};
+use naru_job::gate::Gate;
+use naru_job::instance::Instance;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
 use naru_testkit::database::{Engine, database};
@@ -98,6 +100,8 @@ async fn room(url: &str, folder: &Path) -> (Ctx, Component) {
         clock: SystemClock::shared(),
         lifecycle,
         metrics: Metrics::default(),
+        instance: Instance::named("test"),
+        gate: Gate::default(),
         data_dir: folder.to_owned(),
         config_dir: folder.to_owned(),
     });

@@ -10,6 +10,8 @@ use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::metric::Metrics;
 use naru_core::text::{Lang, Texts};
+use naru_job::gate::Gate;
+use naru_job::instance::Instance;
 use naru_store::Store;
 
 /// Shared by all rooms. Cloning is cheap.
@@ -32,6 +34,10 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Counters and gauges.
     pub metrics: Metrics,
+    /// This process among those on one database.
+    pub instance: Instance,
+    /// What a drain closes.
+    pub gate: Gate,
     /// Where files live.
     pub data_dir: PathBuf,
     /// What relative paths in the configuration count from.
@@ -62,6 +68,16 @@ impl Ctx {
     /// Counters and gauges.
     pub fn metrics(&self) -> &Metrics {
         &self.0.parts.metrics
+    }
+
+    /// This process among those on one database.
+    pub fn instance(&self) -> &Instance {
+        &self.0.parts.instance
+    }
+
+    /// What a drain closes: whoever begins work enters by it.
+    pub fn gate(&self) -> &Gate {
+        &self.0.parts.gate
     }
 
     /// The house's own parts.

@@ -1,8 +1,16 @@
-//! Work that repeats: a name, a pace, a function.
+//! Work that repeats, and what several instances on one database must agree about: who may do what only one may do.
 //!
-//! Each job runs in a loop of its own, one run at a time, and an error is a log line and the next try, not an end.
+//! Each job runs in a loop of its own, one run at a time, and an error is a log line and the next try, not an end. A
+//! [`lease`] is a row with a fence that only grows; an [`instance`] is a process with a name of its own; a [`gate`] is
+//! what a drain closes.
 //!
-//! Must never know: what any job does. A change must keep this: a run that has begun is waited for at shutdown.
+//! Must never know: what any job does, what a lease is about. A change must keep this: a run that has begun is waited for
+//! at shutdown; whoever lost a lease can write nothing more under its fence.
+
+pub mod gate;
+pub mod instance;
+pub mod lease;
+pub mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;

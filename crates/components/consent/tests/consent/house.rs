@@ -17,6 +17,8 @@ use naru_core::metric::Metrics;
 use naru_core::text::{Lang, Texts};
 use naru_dispatch::consent::{Consent, Permit};
 use naru_dispatch::message::{Channel, Purpose};
+use naru_job::gate::Gate;
+use naru_job::instance::Instance;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
 use naru_testkit::database::{Database, Engine, database};
@@ -73,6 +75,8 @@ impl House {
             clock: clock.clone(),
             lifecycle: Lifecycle::default(),
             metrics: Metrics::default(),
+            instance: Instance::named("test"),
+            gate: Gate::default(),
             data_dir: database.folder().to_owned(),
             config_dir: database.folder().to_owned(),
         });

@@ -16,6 +16,8 @@ use naru_core::text::Texts;
 use naru_dispatch::config::LaneConfig;
 use naru_dispatch::message::MessageId;
 use naru_dispatch::provider::{Answer, Outgoing, Provider, Providers, Request};
+use naru_job::gate::Gate;
+use naru_job::instance::Instance;
 use naru_provider::Config;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
@@ -41,6 +43,8 @@ impl House {
             clock: SystemClock::shared(),
             lifecycle,
             metrics: Metrics::default(),
+            instance: Instance::named("test"),
+            gate: Gate::default(),
             data_dir: folder.path().to_owned(),
             config_dir: folder.path().to_owned(),
         });

@@ -20,6 +20,8 @@ use naru_dispatch::engine::Dispatch;
 use naru_dispatch::message::Channel;
 use naru_dispatch::provider::Providers;
 use naru_dispatch::schema::SCHEMA;
+use naru_job::gate::Gate;
+use naru_job::instance::Instance;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
 use naru_testkit::database::Engine;
@@ -87,12 +89,12 @@ impl TestApp {
     /// A life that takes messages in and sends nothing, as before the lanes start.
     pub fn start_intake(&mut self) {
         assert!(self.life.is_none(), "one life at a time");
-        self.life = Some(self.begin(None));
+        self.life = Some(self.begin("first", None));
     }
 
     /// A second naru beside the one that runs. An embedded store has one owner, so there the two share it.
     pub fn another(&self) -> Life {
-        self.begin((self.engine == Engine::Sqlite).then(|| self.store().clone()))
+        self.begin("another", (self.engine == Engine::Sqlite).then(|| self.store().clone()))
     }
 
     /// Ends the life in good order.
@@ -148,7 +150,7 @@ impl TestApp {
         })
     }
 
-    fn begin(&self, store: Option<Store>) -> Life {
+    fn begin(&self, instance: &str, store: Option<Store>) -> Life {
         let runtime = runtime();
         let (ctx, dispatch) = runtime.block_on(async {
             let lifecycle = Lifecycle::default();
@@ -162,6 +164,8 @@ impl TestApp {
                 clock: self.clock.clone(),
                 lifecycle,
                 metrics: Metrics::default(),
+                instance: Instance::named(instance),
+                gate: Gate::default(),
                 data_dir: self.data.folder().to_owned(),
                 config_dir: self.data.folder().to_owned(),
             });
@@ -170,7 +174,13 @@ impl TestApp {
                 ctx.offer::<dyn Consent>(people.clone());
             }
             if !is_shared {
-                ctx.store().migrate(&[("dispatch", SCHEMA)], self.clock.now_ms()).await.unwrap();
+                ctx.store()
+                    .migrate(
+                        &[(naru_job::schema::NAME, naru_job::schema::SCHEMA), ("dispatch", SCHEMA)],
+                        self.clock.now_ms(),
+                    )
+                    .await
+                    .unwrap();
             }
             let dispatch = Dispatch::new(self.config.clone(), &ctx);
             dispatch.prepare().await.unwrap();

@@ -1,0 +1,149 @@
+//! Leases: a row a name, with a holder, an end by the database's clock, and a fence that only grows.
+//!
+//! Whoever takes a lease makes the fence grow, and each write of a holder first touches the row under its fence: no row,
+//! no write. So an owner that froze and comes back can do no harm in the store. What it does outside the store is bounded
+//! by time: it starts nothing with less than [`START_LEFT_US`] left on its own monotonic clock, counted from before it
+//! asked for the lease. An embedded store has one process, whose lock is the lease: it takes all at once, for good.
+
+use std::time::Duration;
+
+use naru_core::clock::{Clock, Micros, Millis};
+use naru_store::{Engine, Result, Store};
+use sqlx::{AnyConnection, AssertSqlSafe};
+
+use crate::instance::Instance;
+
+/// How long a lease lasts without being renewed.
+pub const LEASE_MS: Millis = 6_000;
+/// How often it is renewed.
+pub const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// An owner starts nothing with less than this left.
+pub const START_LEFT_US: Micros = 2_000_000;
+
+/// A lease that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What it is for.
+    pub name: String,
+    /// What writes are made under.
+    pub fence: i64,
+    /// When it ends on this machine's monotonic clock, at the earliest; `Micros::MAX` on an embedded store.
+    pub until: Micros,
+}
+
+/// How a lease stands, for words and for those who wait for its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its fence.
+    pub fence: i64,
+    /// Who holds it, or held it last; empty where it was given back.
+    pub holder: String,
+    /// How long it still lasts by the database's clock; below zero where it has ended.
+    pub left_ms: Millis,
+}
+
+/// Takes a lease that nobody has, or that this very instance left when it ended.
+pub async fn take(store: &Store, clock: &dyn Clock, instance: &Instance, name: &str) -> Result<Option<Lease>> {
+    let engine = store.engine();
+    // Seen before it is asked for: the asking locks the row, also where it comes to nothing, and its owner would wait.
+    if let Some(standing) = standing(store, name).await?
+        && engine == Engine::Postgres
+        && standing.left_ms > 0
+        && standing.holder != instance.name()
+    {
+        return Ok(None);
+    }
+    let before = clock.monotonic_us();
+    let (holder, of) = (instance.clone(), name.to_owned());
+    let fence: Option<i64> = store
+        .write(move |conn| {
+            let (holder, of) = (holder.clone(), of.clone());
+            Box::pin(async move {
+                let now = engine.now();
+                let free = match engine {
+                    Engine::Sqlite => "true".to_owned(),
+                    Engine::Postgres => format!("job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder"),
+                };
+                let text = format!(
+                    "INSERT INTO job_lease (name, fence, holder, expires_at) VALUES ($1, 1, $2, {now} + {LEASE_MS})
+                     ON CONFLICT (name) DO UPDATE SET fence = job_lease.fence + 1, holder = excluded.holder,
+                         expires_at = excluded.expires_at WHERE {free} RETURNING fence"
+                );
+                Ok(sqlx::query_scalar(AssertSqlSafe(text)).bind(of).bind(holder.name()).fetch_optional(conn).await?)
+            })
+        })
+        .await?;
+    Ok(fence.map(|fence| Lease { name: name.to_owned(), fence, until: until(engine, before) }))
+}
+
+/// Renews leases in one commit; answers those that are lost.
+pub async fn renew(store: &Store, clock: &dyn Clock, leases: &mut [Lease]) -> Result<Vec<String>> {
+    let engine = store.engine();
+    if engine == Engine::Sqlite || leases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let before = clock.monotonic_us();
+    let held: Vec<(String, i64)> = leases.iter().map(|lease| (lease.name.clone(), lease.fence)).collect();
+    let lost = store
+        .write(move |conn| {
+            let held = held.clone();
+            Box::pin(async move {
+                let mut lost = Vec::new();
+                let text = format!(
+                    "UPDATE job_lease SET expires_at = {} + {LEASE_MS} WHERE name = $1 AND fence = $2",
+                    engine.now()
+                );
+                for (name, fence) in held {
+                    let renewed = sqlx::query(AssertSqlSafe(text.as_str())).bind(name.as_str()).bind(fence);
+                    if renewed.execute(&mut *conn).await?.rows_affected() == 0 {
+                        lost.push(name);
+                    }
+                }
+                Ok(lost)
+            })
+        })
+        .await?;
+    for lease in leases.iter_mut().filter(|lease| !lost.contains(&lease.name)) {
+        lease.until = until(engine, before);
+    }
+    Ok(lost)
+}
+
+/// Gives a lease back; it can be taken by anybody `after` from now.
+pub async fn release(store: &Store, lease: &Lease, after: Millis) -> Result<()> {
+    let engine = store.engine();
+    let (name, fence) = (lease.name.clone(), lease.fence);
+    store
+        .write(move |conn| {
+            let name = name.clone();
+            Box::pin(async move {
+                let text = format!(
+                    "UPDATE job_lease SET holder = '', expires_at = {} + $1 WHERE name = $2 AND fence = $3",
+                    engine.now()
+                );
+                sqlx::query(AssertSqlSafe(text)).bind(after).bind(name).bind(fence).execute(conn).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Runs a write of a lease's holder only while it still is the holder; the row stays locked until the commit.
+pub async fn hold(conn: &mut AnyConnection, name: &str, fence: i64) -> Result<bool> {
+    let held = sqlx::query("UPDATE job_lease SET fence = fence WHERE name = $1 AND fence = $2");
+    Ok(held.bind(name).bind(fence).execute(conn).await?.rows_affected() == 1)
+}
+
+/// How a lease stands; `None` where nobody ever had it.
+pub async fn standing(store: &Store, name: &str) -> Result<Option<Standing>> {
+    let text = format!("SELECT fence, holder, expires_at - {} FROM job_lease WHERE name = $1", store.engine().now());
+    let row = sqlx::query_as(AssertSqlSafe(text)).bind(name).fetch_optional(store.reader()).await?;
+    Ok(row.map(|(fence, holder, left_ms)| Standing { fence, holder, left_ms }))
+}
+
+fn until(engine: Engine, before: Micros) -> Micros {
+    match engine {
+        Engine::Sqlite => Micros::MAX,
+        Engine::Postgres => before + LEASE_MS as Micros * 1_000,
+    }
+}

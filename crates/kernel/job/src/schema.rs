@@ -1,0 +1,23 @@
+//! The tables of leases and of those who hold them.
+
+use naru_store::migrate::Migration;
+
+/// Whose tables these are, as migrations are keyed.
+pub const NAME: &str = "job";
+
+/// The steps of the schema.
+pub const SCHEMA: &[Migration] = &[Migration {
+    version: 1,
+    name: "leases, instances",
+    oldest: "0.1",
+    sql: "
+-- fence only grows; expires_at is by the database's clock; holder is empty where nobody has it.
+CREATE TABLE job_lease (
+    name TEXT NOT NULL PRIMARY KEY, fence BIGINT NOT NULL, holder TEXT NOT NULL, expires_at BIGINT NOT NULL);
+
+-- seen_at and drain_until are by the database's clock; busy: what runs there, by name, as JSON.
+CREATE TABLE job_instance (
+    name TEXT NOT NULL PRIMARY KEY, version TEXT NOT NULL, started_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
+    drain_until BIGINT NOT NULL, busy TEXT NOT NULL);
+",
+}];
