@@ -10,6 +10,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::account::Account;
 use crate::message::Purpose;
+use crate::notice::{self, Awaited};
 use crate::{import, rows};
 
 /// Where a campaign stands.
@@ -40,7 +41,8 @@ impl CampaignState {
         }
     }
 
-    fn from_name(name: &str) -> Result<CampaignState> {
+    /// From its stored name.
+    pub fn from_name(name: &str) -> Result<CampaignState> {
         [CampaignState::Loading, CampaignState::Running, CampaignState::Paused, CampaignState::Cancelled]
             .into_iter()
             .find(|state| state.name() == name)
@@ -133,7 +135,17 @@ pub async fn insert(conn: &mut AnyConnection, new: &NewCampaign) -> Result<()> {
     Ok(())
 }
 
-/// Moves a campaign from one of `from` to `to`; answers its lane and where it stood, or `None` where it is not there.
+/// What became of a wish to move a campaign.
+pub struct Shifted {
+    /// Its lane.
+    pub lane: String,
+    /// Where it stood.
+    pub was: CampaignState,
+    /// Who is to take notice, where it moved.
+    pub awaited: Vec<Awaited>,
+}
+
+/// Moves a campaign from one of `from` to `to` and gives its lane notice, or answers `None` where it is not there.
 /// With a cancel its import ends: whatever is read of its file after that is not stored.
 pub async fn shift(
     conn: &mut AnyConnection,
@@ -141,12 +153,13 @@ pub async fn shift(
     from: &[CampaignState],
     to: CampaignState,
     now: Millis,
-) -> Result<Option<(String, CampaignState)>> {
+) -> Result<Option<Shifted>> {
     if to == CampaignState::Cancelled {
         // Before the campaign's row, in the order in which an import locks the two.
         import::row::cancel(conn, id).await?;
     }
-    let row = sqlx::query("SELECT lane, state FROM dispatch_campaign WHERE id = $1")
+    // Locked, so that of two who move it at one time the second sees what the first did.
+    let row = sqlx::query("UPDATE dispatch_campaign SET state = state WHERE id = $1 RETURNING lane, state")
         .bind(id.0.to_vec())
         .fetch_optional(&mut *conn)
         .await?;
@@ -155,6 +168,8 @@ pub async fn shift(
     if was == CampaignState::Running && is_done(conn, id).await? {
         was = CampaignState::Done;
     }
+    let lane: String = row.try_get(0)?;
+    let mut awaited = Vec::new();
     if from.contains(&was) {
         sqlx::query("UPDATE dispatch_campaign SET state = $1, started_at = COALESCE(started_at, $2) WHERE id = $3")
             .bind(to.name())
@@ -162,8 +177,9 @@ pub async fn shift(
             .bind(id.0.to_vec())
             .execute(&mut *conn)
             .await?;
+        awaited = notice::give(conn, Id::new(now), &lane, id).await?;
     }
-    Ok(Some((row.try_get(0)?, was)))
+    Ok(Some(Shifted { lane, was, awaited }))
 }
 
 /// Whether all of a running campaign is taken in and nothing of it is left to send.

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use naru_core::clock::Clock;
 use naru_core::failure::Failure;
 use naru_core::id::Id;
-use naru_store::error::StoreError;
 use naru_store::{Result, Store};
 use sqlx::AnyConnection;
 
 use crate::lane::SideSave;
 use crate::rows;
+use crate::shard::Shard;
 use crate::side::{Side, State};
 
 /// A lane's frames in the store.
@@ -24,8 +24,8 @@ pub struct Rest<'a> {
     pub store: &'a Store,
     /// Where time comes from.
     pub clock: &'a dyn Clock,
-    /// The lane's name.
-    pub lane: &'a str,
+    /// Whose they are.
+    pub shard: &'a Shard,
     /// Its owner's fence.
     pub fence: i64,
 }
@@ -36,14 +36,14 @@ impl Rest<'_> {
         let held = Arc::new(held);
         let mut after = 0i64;
         loop {
-            let (held, name, fence, now) = (held.clone(), self.lane.to_owned(), self.fence, self.clock.now_ms());
+            let (held, shard, fence, now) = (held.clone(), self.shard.clone(), self.fence, self.clock.now_ms());
             let next = self.store.write(move |conn| {
-                let (held, name) = (held.clone(), name.clone());
+                let (held, shard) = (held.clone(), shard.clone());
                 Box::pin(async move {
-                    if !rows::hold_fence(conn, &name, fence).await? {
-                        return Ok(Err(Failure::unavailable("lane-not-running").arg("lane", name)));
+                    if !rows::hold_fence(conn, &shard, fence).await? {
+                        return Ok(Err(Failure::unavailable("lane-not-running").arg("lane", shard)));
                     }
-                    Ok(Ok(rows::cancel_some(conn, &name, campaign, after, &held, fence, now).await?))
+                    Ok(Ok(rows::cancel_some(conn, &shard, campaign, after, &held, fence, now).await?))
                 })
             });
             match next.await?? {
@@ -55,11 +55,14 @@ impl Rest<'_> {
 
     /// Counts what is in doubt in `frames` as unknown.
     async fn give_up(&self, frames: HashSet<Id>) -> std::result::Result<(), Failure> {
-        let (fence, now) = (self.fence, self.clock.now_ms());
+        let (shard, fence, now) = (self.shard.clone(), self.fence, self.clock.now_ms());
         let frames = Arc::new(frames);
         let given_up = self.store.write(move |conn| {
-            let frames = frames.clone();
+            let (frames, shard) = (frames.clone(), shard.clone());
             Box::pin(async move {
+                if !rows::hold_fence(conn, &shard, fence).await? {
+                    return Ok(());
+                }
                 for frame in frames.iter() {
                     give_up(conn, *frame, fence, now).await?;
                 }
@@ -70,21 +73,9 @@ impl Rest<'_> {
     }
 }
 
-/// Cancels a campaign whose lane does not run here.
-pub async fn without_lane(
-    store: &Store,
-    clock: &dyn Clock,
-    lane: &str,
-    is_configured: bool,
-    campaign: Id,
-) -> std::result::Result<(), Failure> {
-    let fence = sqlx::query_scalar("SELECT fence FROM dispatch_shard WHERE lane = $1 AND shard = 0")
-        .bind(lane)
-        .fetch_one(store.reader())
-        .await
-        .map_err(StoreError::from)?;
-    let rest = Rest { store, clock, lane, fence };
-    let doubts = in_doubt(store, campaign).await?;
+/// Cancels a campaign's frames of a shard that no lane carries and whose lease the caller holds.
+pub async fn without_lane(rest: &Rest<'_>, is_configured: bool, campaign: Id) -> std::result::Result<(), Failure> {
+    let doubts = in_doubt(rest.store, rest.shard, campaign).await?;
     if is_configured {
         return rest.cancel(campaign, doubts).await;
     }
@@ -92,12 +83,15 @@ pub async fn without_lane(
     rest.cancel(campaign, HashSet::new()).await
 }
 
-/// The campaign's frames of which something was started and not ended.
-async fn in_doubt(store: &Store, campaign: Id) -> Result<HashSet<Id>> {
+/// The campaign's frames of a shard of which something was started and not ended.
+async fn in_doubt(store: &Store, shard: &Shard, campaign: Id) -> Result<HashSet<Id>> {
     let frames: Vec<Vec<u8>> = sqlx::query_scalar(
-        "SELECT DISTINCT c.frame FROM dispatch_chunk c JOIN dispatch_side s ON s.frame = c.frame WHERE s.campaign = $1",
+        "SELECT DISTINCT c.frame FROM dispatch_chunk c JOIN dispatch_side s ON s.frame = c.frame
+         WHERE s.campaign = $1 AND s.lane = $2 AND s.shard = $3",
     )
     .bind(campaign.0.to_vec())
+    .bind(shard.lane.to_string())
+    .bind(shard.column())
     .fetch_all(store.reader())
     .await?;
     frames.into_iter().map(rows::id_column).collect()

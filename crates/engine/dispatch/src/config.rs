@@ -45,9 +45,10 @@ impl DispatchConfig {
     /// Refuses names of lanes that could not stand in an address or a metric, and test recipients that are none.
     pub fn check(&self) -> Result<(), Failure> {
         match self.lane.keys().find(|name| !is_id(name)) {
-            Some(name) => Err(Failure::usage("lane-name").arg("lane", name)),
-            None => self.allowed().map(drop),
+            Some(name) => return Err(Failure::usage("lane-name").arg("lane", name)),
+            None => self.allowed().map(drop)?,
         }
+        self.lane.iter().try_for_each(|(name, lane)| lane.check(name))
     }
 
     /// The test recipients, in every form that a lane may know them by.
@@ -89,6 +90,10 @@ pub struct LaneConfig {
     /// Proves that a receipt comes from the provider.
     #[serde(default)]
     pub receipt_secret: Option<SecretSource>,
+    /// Into how many parts its customers are split, each of which another instance can carry; changed on an empty lane
+    /// only.
+    #[serde(default = "shards_default", deserialize_with = "not_zero")]
+    pub shards: u16,
     /// Requests started in any second at most.
     #[serde(default, deserialize_with = "some_not_zero")]
     pub requests_per_second_max: Option<u32>,
@@ -116,6 +121,29 @@ pub struct LaneConfig {
     /// No retry waits longer than this.
     #[serde(default = "retry_max_default", deserialize_with = "not_zero")]
     pub retry_max_ms: u64,
+}
+
+impl LaneConfig {
+    /// Refuses shards of which one would have no part of a cap, and so would never send.
+    fn check(&self, name: &str) -> Result<(), Failure> {
+        let caps = [
+            ("requests_per_second_max", self.requests_per_second_max.map(u64::from)),
+            ("messages_per_second_max", self.messages_per_second_max.map(u64::from)),
+            ("in_flight_max", Some(u64::from(self.in_flight_max))),
+            ("messages_per_day_max", self.messages_per_day_max),
+        ];
+        let short = caps.into_iter().find(|(_, cap)| cap.is_some_and(|cap| cap < u64::from(self.shards)));
+        match short {
+            Some((key, _)) if self.shards > 1 => {
+                Err(Failure::usage("lane-shards").arg("lane", name).arg("shards", self.shards).arg("key", key))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn shards_default() -> u16 {
+    1
 }
 
 fn in_flight_default() -> u32 {

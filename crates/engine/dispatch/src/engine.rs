@@ -1,48 +1,45 @@
 //! The engine put together: what rooms call, and the lanes while `serve` runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, RwLock};
-use std::time::Duration;
 
 use naru_component::ctx::Ctx;
-use naru_core::clock::Millis;
 use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_core::metric::Series;
-use naru_store::Engine;
+use naru_job::instance::Instance;
+use naru_job::lease;
 use naru_store::error::StoreError;
+use naru_store::{Engine, Store};
 use sqlx::Row;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::Notify;
 
 use crate::account;
-use crate::campaign::{self, CampaignState, NewCampaign};
-use crate::cancel;
+use crate::campaign::{self, CampaignState, NewCampaign, Shifted};
+use crate::cancel::{self, Rest};
 use crate::config::{DispatchConfig, LaneConfig};
-use crate::consent::{Consent, NoAds};
 use crate::find::Finder;
 use crate::frame::TemplateRef;
-use crate::gauge::{self, LaneGauges};
-use crate::import::{self, Begins, Begun, Ending, ImportKey};
+use crate::gauge;
+use crate::health::Health;
+use crate::import::{self, Begun, Ending, ImportKey};
 use crate::intake::{Batch, Intake, Woken};
 use crate::key;
-use crate::lane::pace::Pace;
-use crate::lane::{Event, Lane, Options, Status};
+use crate::lane::Status;
 use crate::message::{Channel, MessageId};
+use crate::notice::{self, Awaited, Noticed};
+use crate::owner::{self, Owner};
 use crate::prints::Prints;
 use crate::provider::{Provider, Providers};
-use crate::receipt::{self, Mergers, ReceiptSink, Receipts};
-use crate::restore;
-use crate::runner::{self, Order, Running};
+use crate::receipt::{Desk, Mergers, ReceiptSink, Receipts};
+use crate::rows;
+use crate::runner::Running;
+use crate::shard::{Shard, Shards};
 use crate::template::Template;
 use crate::templates::Templates;
 
-/// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
-/// provider's second too.
-const QUIET_MS: Millis = 1_500;
-/// Receipt frames on their way to a lane.
-const RECEIPTS_AHEAD: usize = 256;
-/// Receipt rows read at once at a start.
-const UNMERGED_PAGE: i64 = 500;
+/// How often a cancel looks again at leases that pass from one owner to the next under its eyes.
+const CANCEL_ROUNDS: usize = 10;
 
 /// The engine.
 pub struct Dispatch {
@@ -50,13 +47,17 @@ pub struct Dispatch {
     config: DispatchConfig,
     templates: Templates,
     ready: OnceLock<Ready>,
+    shards: Shards,
     lanes: Lanes,
     mergers: Mergers,
+    /// Tells whoever owns lanes here that there is something to do.
+    tug: Arc<Notify>,
     /// Counts what calls of the API brought.
     taken: Series,
 }
 
-type Lanes = Arc<RwLock<HashMap<String, Running>>>;
+/// Lanes that run here.
+pub type Lanes = Arc<RwLock<HashMap<Shard, Running>>>;
 
 /// What needs the tables to be there.
 struct Ready {
@@ -75,8 +76,10 @@ pub struct LaneView {
     pub name: String,
     /// Its configuration.
     pub config: LaneConfig,
-    /// How it is, while it runs here.
+    /// How it is, of all its shards that run here.
     pub status: Option<Status>,
+    /// The instances that carry it, in order.
+    pub carried_by: Vec<String>,
     /// Why its provider takes nothing, while it takes nothing.
     pub block: Option<String>,
     /// Whether a person paused it.
@@ -91,11 +94,13 @@ impl Dispatch {
         let templates = Templates::new(ctx.store().clone(), ctx.clock().clone());
         Arc::new(Dispatch {
             ctx: ctx.clone(),
+            shards: Shards::of(&config.lane),
             config,
             templates,
             ready: OnceLock::new(),
             lanes: Lanes::default(),
             mergers: Mergers::default(),
+            tug: Arc::default(),
             taken: gauge::accepted(ctx.metrics(), "call"),
         })
     }
@@ -103,28 +108,10 @@ impl Dispatch {
     /// Makes intake possible; after the migrations, by a process that may write.
     pub async fn prepare(&self) -> Result<(), Failure> {
         let store = self.ctx.store();
-        let names: Vec<String> = self.config.lane.keys().cloned().collect();
-        let embedded = store.engine() == Engine::Sqlite;
-        let job = store.write(move |conn| {
-            let names = names.clone();
-            Box::pin(async move {
-                for name in &names {
-                    sqlx::query(
-                        "INSERT INTO dispatch_shard (lane, shard, seq, fence, holder, expires_at, day, day_used,
-                             marked_at, paused) VALUES ($1, 0, 0, 0, '', 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
-                    )
-                    .bind(name.as_str())
-                    .execute(&mut *conn)
-                    .await?;
-                }
-                // One process owns an embedded store, so whoever ran an import before is gone.
-                if embedded { import::row::free_all(conn).await } else { Ok(()) }
-            })
-        });
-        job.await?;
+        rows_of_shards(store, &self.shards).await?;
         let finder = Finder::open(store).await?;
         let (clock, lifecycle) = (self.ctx.clock().clone(), self.ctx.lifecycle());
-        let intake = Intake::start(store.clone(), finder, clock, lifecycle, self.woken());
+        let intake = Intake::start(store.clone(), finder, clock, lifecycle, self.shards.clone(), self.woken());
         let _ = self.ready.set(Ready { finder, prints: Default::default(), intake: Some(intake) });
         Ok(())
     }
@@ -136,22 +123,38 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Starts receipts and every lane: from here on messages leave.
+    /// Starts receipts and carries lanes: from here on messages leave.
     pub async fn run(self: &Arc<Self>) -> Result<(), Failure> {
+        // Every account is made before any lane starts: a wrong key stops the start, not half of it.
+        self.config.check()?;
+        let providers = self.providers()?.into_iter().collect();
         let lanes: HashMap<String, LaneConfig> = self.config.lane.clone().into_iter().collect();
         let unknown = gauge::receipts_unknown(self.ctx.metrics());
-        let (clock, lifecycle) = (self.ctx.clock().clone(), self.ctx.lifecycle());
-        let receipts =
-            Receipts::start(self.ctx.store().clone(), clock, lifecycle, lanes, self.mergers.clone(), unknown);
+        let desk = Desk {
+            store: self.ctx.store().clone(),
+            clock: self.ctx.clock().clone(),
+            instance: self.ctx.instance().clone(),
+            shards: self.shards.clone(),
+            mergers: self.mergers.clone(),
+        };
+        let receipts = Receipts::start(desk, self.ctx.lifecycle(), lanes, unknown);
         self.ctx.offer::<dyn ReceiptSink>(Arc::new(receipts));
         for (lane, messages) in self.stranded().await? {
             tracing::warn!(lane.name = lane, messages, "messages wait for a lane that is not configured any more");
         }
-        // Every account is made before any lane starts: a wrong key stops the start, not half of it.
-        let providers = self.providers()?;
-        for (name, provider) in providers {
-            self.start_lane(&name, provider).await?;
-        }
+        let mut owner = Owner::new(owner::Parts {
+            ctx: self.ctx.clone(),
+            config: self.config.clone(),
+            shards: self.shards.clone(),
+            templates: self.templates.clone(),
+            providers,
+            lanes: self.lanes.clone(),
+            mergers: self.mergers.clone(),
+            tug: self.tug.clone(),
+        });
+        // What is free is carried before anybody is told that naru serves.
+        owner.look().await;
+        self.ctx.lifecycle().spawn("lanes", owner.work());
         Ok(())
     }
 
@@ -237,7 +240,8 @@ impl Dispatch {
             store: self.ctx.store().clone(),
             finder: self.ready()?.finder,
             woken: self.woken(),
-            begun: self.begins(),
+            begun: self.tug.clone(),
+            shards: self.shards.clone(),
             lifecycle: self.ctx.lifecycle().clone(),
             clock: self.ctx.clock().clone(),
             taken: gauge::accepted(self.ctx.metrics(), "file"),
@@ -245,18 +249,16 @@ impl Dispatch {
         import::begin(&parts, key, new, template).await
     }
 
-    /// Stops a campaign for now; answers once its lane starts nothing more of it.
+    /// Stops a campaign for now; answers once nothing more of it starts anywhere.
     pub async fn pause(&self, campaign: Id) -> Result<(), Failure> {
-        let lane = self.shift(campaign, &[CampaignState::Running], CampaignState::Paused).await?;
-        self.tell(&lane, Event::PauseCampaign { campaign, paused: true }).await;
-        Ok(())
+        let moved = self.shift(campaign, &[CampaignState::Running], CampaignState::Paused).await?;
+        self.noticed(moved.awaited).await.map(drop)
     }
 
     /// Lets a campaign go on.
     pub async fn resume(&self, campaign: Id) -> Result<(), Failure> {
-        let lane = self.shift(campaign, &[CampaignState::Paused], CampaignState::Running).await?;
-        self.tell(&lane, Event::PauseCampaign { campaign, paused: false }).await;
-        Ok(())
+        let moved = self.shift(campaign, &[CampaignState::Paused], CampaignState::Running).await?;
+        self.noticed(moved.awaited).await.map(drop)
     }
 
     /// Ends a campaign: what has not left will not, and of its file nothing more is taken in. Said again, it finishes
@@ -264,14 +266,51 @@ impl Dispatch {
     pub async fn cancel(&self, campaign: Id) -> Result<(), Failure> {
         const FROM: &[CampaignState] =
             &[CampaignState::Loading, CampaignState::Running, CampaignState::Paused, CampaignState::Cancelled];
-        let lane = self.shift(campaign, FROM, CampaignState::Cancelled).await?;
-        let Some(running) = self.lanes().get(&lane).cloned() else {
-            let (store, clock) = (self.ctx.store(), self.ctx.clock().as_ref());
-            return cancel::without_lane(store, clock, &lane, self.config.lane.contains_key(&lane), campaign).await;
-        };
-        let (done, answered) = oneshot::channel();
-        running.order(Order::Cancel(campaign, done)).await;
-        answered.await.map_err(|_| Failure::unavailable("lane-not-running").arg("lane", lane))?
+        let mut awaited = self.shift(campaign, FROM, CampaignState::Cancelled).await?.awaited;
+        // A lease that passes on meanwhile is looked at again; bounded, since nobody takes it for less than seconds.
+        for _ in 0..CANCEL_ROUNDS {
+            let free = self.noticed(awaited).await?;
+            awaited = Vec::new();
+            for mut left in free {
+                if !self.cancel_where_free(&left.shard, campaign).await? {
+                    left.fence = lease::standing(self.ctx.store(), &left.shard.lease()).await?.map(|lease| lease.fence);
+                    awaited.push(left);
+                }
+            }
+            if awaited.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Failure::unavailable("lane-silent").arg("lane", &awaited[0].shard).retry_after(5))
+    }
+
+    /// Waits until all have taken notice; answers those whom nobody owns, or somebody who began later.
+    async fn noticed(&self, awaited: Vec<Awaited>) -> Result<Vec<Awaited>, Failure> {
+        self.tug.notify_one();
+        let mut free = Vec::new();
+        for one in awaited {
+            let is_ours = |shard: &Shard| self.lanes().contains_key(shard);
+            if notice::wait(self.ctx.store(), &one, is_ours).await? == Noticed::Free {
+                free.push(one);
+            }
+        }
+        Ok(free)
+    }
+
+    /// Cancels what of a campaign is in a shard that nobody owns; answers whether nobody did.
+    async fn cancel_where_free(&self, shard: &Shard, campaign: Id) -> Result<bool, Failure> {
+        let (store, clock) = (self.ctx.store(), self.ctx.clock().as_ref());
+        // Under a name of its own: the lane of this very instance must not begin under the same lease.
+        let canceller = Instance::named(&format!("{} (cancel)", self.ctx.instance()));
+        if self.lanes().contains_key(shard) {
+            return Ok(false);
+        }
+        let Some(lease) = lease::take(store, clock, &canceller, &shard.lease()).await? else { return Ok(false) };
+        let rest = Rest { store, clock, shard, fence: lease.fence };
+        let is_configured = self.config.lane.contains_key(&*shard.lane);
+        let cancelled = cancel::without_lane(&rest, is_configured, campaign).await;
+        lease::release(store, &lease, 0).await?;
+        cancelled.map(|()| true)
     }
 
     /// Messages to an address, newest first.
@@ -292,56 +331,64 @@ impl Dispatch {
         let today = naru_core::clock::seoul_day(self.ctx.clock().now_ms());
         let mut views = Vec::with_capacity(self.config.lane.len());
         for (name, config) in &self.config.lane {
-            let row = sqlx::query("SELECT paused, day, day_used FROM dispatch_shard WHERE lane = $1 AND shard = 0")
-                .bind(name.as_str())
-                .fetch_optional(self.ctx.store().reader())
-                .await
-                .map_err(StoreError::from)?;
+            let rows = sqlx::query(
+                "SELECT s.paused, p.day, p.day_used FROM dispatch_shard s
+                 JOIN dispatch_pace p ON p.lane = s.lane AND p.shard = s.shard WHERE s.lane = $1",
+            )
+            .bind(name.as_str())
+            .fetch_all(self.ctx.store().reader())
+            .await
+            .map_err(StoreError::from)?;
             let read = |row: &sqlx::any::AnyRow| -> Result<(i64, i64, i64), sqlx::Error> {
                 Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
             };
-            let (paused, day, used) = row.as_ref().map_or(Ok((0, 0, 0)), read).map_err(StoreError::from)?;
-            let health = self.lanes().get(name).map(Running::health);
+            let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(StoreError::from)?;
+            let used: i64 = rows.iter().filter(|(_, day, _)| *day == today).map(|(.., used)| used).sum();
+            let running: Vec<Running> =
+                self.shards.of_lane(name).filter_map(|it| self.lanes().get(&it).cloned()).collect();
+            let health = running.iter().map(Running::health).reduce(Health::join);
             let (status, block) = health.map_or((None, None), |health| (Some(health.status), health.block));
-            let today = if day == today { used as u64 } else { 0 };
-            let (name, config, paused) = (name.clone(), config.clone(), paused == 1);
-            views.push(LaneView { name, config, status, block, paused, today });
+            let (name, config) = (name.clone(), config.clone());
+            let carried_by = self.carried_by(&name).await?;
+            let paused = rows.iter().any(|(paused, ..)| *paused == 1);
+            views.push(LaneView { name, config, status, carried_by, block, paused, today: used as u64 });
         }
         Ok(views)
+    }
+
+    /// The instances that carry a lane; none where nothing of it leaves.
+    pub async fn carried_by(&self, lane: &str) -> Result<Vec<String>, Failure> {
+        let mut carried_by = BTreeSet::new();
+        for shard in self.shards.of_lane(lane) {
+            if self.lanes().contains_key(&shard) {
+                carried_by.insert(self.ctx.instance().name().to_owned());
+            } else if self.ctx.store().engine() == Engine::Postgres {
+                let standing = lease::standing(self.ctx.store(), &shard.lease()).await?;
+                carried_by.extend(standing.filter(|it| it.left_ms > 0 && !it.holder.is_empty()).map(|it| it.holder));
+            }
+        }
+        Ok(carried_by.into_iter().collect())
     }
 
     fn ready(&self) -> Result<&Ready, Failure> {
         self.ready.get().ok_or_else(|| Failure::bug("the engine was not prepared"))
     }
 
-    fn lanes(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, Running>> {
+    fn lanes(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Shard, Running>> {
         self.lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn woken(&self) -> Woken {
         let lanes = self.lanes.clone();
-        Arc::new(move |lane: &str, priority| {
+        Arc::new(move |shard: &Shard, priority| {
             let lanes = lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if let Some(running) = lanes.get(lane) {
+            if let Some(running) = lanes.get(shard) {
                 running.wake(priority);
             }
         })
     }
 
-    fn begins(&self) -> Begins {
-        let lanes = self.lanes.clone();
-        Arc::new(move |lane: &str, campaign| {
-            let running = lanes.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(lane).cloned();
-            Box::pin(tell(running, Event::PauseCampaign { campaign, paused: false }))
-        })
-    }
-
-    async fn tell(&self, lane: &str, event: Event) {
-        let running = self.lanes().get(lane).cloned();
-        tell(running, event).await;
-    }
-
-    async fn shift(&self, id: Id, from: &'static [CampaignState], to: CampaignState) -> Result<String, Failure> {
+    async fn shift(&self, id: Id, from: &'static [CampaignState], to: CampaignState) -> Result<Shifted, Failure> {
         let now = self.ctx.clock().now_ms();
         let moved = self
             .ctx
@@ -350,139 +397,39 @@ impl Dispatch {
             .await?;
         match moved {
             None => Err(Failure::not_found("campaign-unknown").arg("campaign", id)),
-            Some((lane, was)) if from.contains(&was) => {
+            Some(moved) if from.contains(&moved.was) => {
                 tracing::info!(campaign.id = %id, campaign.state = to.name(), "a person moved the campaign on");
-                Ok(lane)
+                Ok(moved)
             }
-            Some((_, was)) => {
-                Err(Failure::conflict("campaign-state").arg("state", was.name()).arg("wanted", to.name()))
+            Some(moved) => {
+                Err(Failure::conflict("campaign-state").arg("state", moved.was.name()).arg("wanted", to.name()))
             }
         }
     }
+}
 
-    async fn start_lane(&self, name: &str, provider: Arc<dyn Provider>) -> Result<(), Failure> {
-        let Some(config) = self.config.lane.get(name) else { return Ok(()) };
-        let store = self.ctx.store().clone();
-        let owned = self.own(name).await?;
-        let (now, mono) = (self.ctx.clock().now_ms(), self.ctx.clock().monotonic_us());
-        let options = options(config, provider.as_ref());
-        let batch_max = options.batch_max;
-        let mut lane = Lane::new(options, owned.day, owned.day_used);
-        let quiet = (owned.marked_at + QUIET_MS - now).clamp(0, QUIET_MS);
-        lane.block(mono + quiet as u64 * 1_000);
-        if owned.paused {
-            lane.apply(crate::lane::Now { mono, wall: now }, Event::Pause(true));
-        }
-        let parts = runner::Parts {
-            name: name.to_owned(),
-            channel: config.channel,
-            store: store.clone(),
-            clock: self.ctx.clock().clone(),
-            lifecycle: self.ctx.lifecycle().clone(),
-            consent: self.ctx.find::<dyn Consent>().unwrap_or_else(|| Arc::new(NoAds)),
-            allow_list: self.allow_list(config)?,
-            templates: self.templates.clone(),
-            batch_max,
-            timeout: Duration::from_millis(config.timeout_ms),
-            fence: owned.fence,
-            gauges: LaneGauges::new(self.ctx.metrics(), name),
-            provider,
-        };
-        let (merger, receipts) = mpsc::channel(RECEIPTS_AHEAD);
-        restore::restore(&parts, &mut lane).await?;
-        let running = runner::start(parts, lane, receipts);
-        self.mergers.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.to_owned(), merger.clone());
-        self.lanes.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.to_owned(), running);
-        self.pass_on_unmerged(name.to_owned(), merger);
-        tracing::info!(lane.name = name, lane.fence = owned.fence, "lane started");
-        Ok(())
-    }
-
-    /// Receipts that an earlier life stored are merged first.
-    fn pass_on_unmerged(&self, lane: String, merger: mpsc::Sender<receipt::Stored>) {
-        let store = self.ctx.store().clone();
-        self.ctx.lifecycle().spawn("unmerged receipts", async move {
-            let mut after = Id::default();
-            loop {
-                let page = match receipt::unmerged(&store, &lane, UNMERGED_PAGE, after).await {
-                    Ok(page) => page,
-                    Err(error) => {
-                        tracing::error!(lane.name = lane, error = %error, "stored receipts could not be read");
-                        return;
-                    }
-                };
-                let Some(last) = page.last() else { return };
-                after = last.row;
-                for stored in page {
-                    if merger.send(stored).await.is_err() {
-                        return;
-                    }
+/// Makes the rows of every configured shard. A customer's messages must stay in one shard, so a lane is split otherwise
+/// only while nothing of it waits.
+async fn rows_of_shards(store: &Store, shards: &Shards) -> Result<(), Failure> {
+    let embedded = store.engine() == Engine::Sqlite;
+    let shards = shards.clone();
+    let made = store.write(move |conn| {
+        let shards = shards.clone();
+        Box::pin(async move {
+            // One process owns an embedded store, so whoever ran an import before is gone.
+            if embedded {
+                import::row::free_all(conn).await?;
+            }
+            for (lane, count) in shards.counts() {
+                if rows::is_split_otherwise(conn, lane, count).await? {
+                    return Ok(Err(Failure::refused("lane-shards-busy").arg("lane", lane).arg("shards", count)));
+                }
+                for shard in shards.of_lane(lane) {
+                    rows::make_shard(conn, &shard, count).await?;
                 }
             }
-        });
-    }
-
-    /// Takes the lane: the fence grows, and whoever held it before can write no more.
-    async fn own(&self, lane: &str) -> Result<Owned, Failure> {
-        let (lane, pid, now) = (lane.to_owned(), std::process::id().to_string(), self.ctx.clock().now_ms());
-        let row = self.ctx.store().write(move |conn| {
-            let (lane, pid) = (lane.clone(), pid.clone());
-            Box::pin(async move {
-                let row = sqlx::query(
-                    "UPDATE dispatch_shard SET fence = fence + 1, holder = $1, expires_at = $2
-                     WHERE lane = $3 AND shard = 0 RETURNING fence, day, day_used, marked_at, paused",
-                )
-                .bind(pid)
-                .bind(now)
-                .bind(lane)
-                .fetch_one(&mut *conn)
-                .await?;
-                Ok(Owned {
-                    fence: row.try_get(0)?,
-                    day: row.try_get(1)?,
-                    day_used: row.try_get::<i64, _>(2)? as u64,
-                    marked_at: row.try_get(3)?,
-                    paused: row.try_get::<i64, _>(4)? == 1,
-                })
-            })
-        });
-        Ok(row.await?)
-    }
-
-    /// The only recipients of a lane, unless it is the sandbox or the shop is in production.
-    fn allow_list(&self, config: &LaneConfig) -> Result<Option<HashSet<String>>, Failure> {
-        let everybody = self.config.production || config.provider == "sandbox";
-        (!everybody).then(|| self.config.allowed()).transpose()
-    }
-}
-
-/// Says something to a lane, where it runs, and waits until it was taken.
-async fn tell(running: Option<Running>, event: Event) {
-    let Some(running) = running else { return };
-    let (done, taken) = oneshot::channel();
-    running.order(Order::Event(event, done)).await;
-    let _ = taken.await;
-}
-
-struct Owned {
-    fence: i64,
-    day: i64,
-    day_used: u64,
-    marked_at: Millis,
-    paused: bool,
-}
-
-fn options(config: &LaneConfig, provider: &dyn Provider) -> Options {
-    let batch = config.batch_max.map_or(usize::MAX, |max| max as usize);
-    Options {
-        batch_max: provider.batch_max().min(batch).min(crate::frame::MESSAGES_MAX),
-        pace: Pace::new(config.requests_per_second_max, config.messages_per_second_max),
-        in_flight_max: config.in_flight_max as usize,
-        per_day_max: config.messages_per_day_max,
-        tries_max: config.attempts_max.min(1_000) as u16,
-        retry_base_ms: config.retry_base_ms,
-        retry_max_ms: config.retry_max_ms,
-        timeout_ms: config.timeout_ms,
-        level: provider.level(),
-    }
+            Ok(Ok(()))
+        })
+    });
+    made.await?
 }

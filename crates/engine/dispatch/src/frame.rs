@@ -85,10 +85,15 @@ pub struct Head<'a> {
 impl Head<'_> {
     /// Messages with the same key are sent in order: the customer's, or else the address's.
     pub fn key(&self) -> u64 {
-        match self.customer {
-            Some(customer) => xxhash_rust::xxh3::xxh3_64_with_seed(customer.as_bytes(), 1),
-            None => xxh3_64(self.to.as_bytes()),
-        }
+        key_of(self.to, self.customer)
+    }
+}
+
+/// The key of a message to `to` of `customer`.
+pub fn key_of(to: &str, customer: Option<&str>) -> u64 {
+    match customer {
+        Some(customer) => xxhash_rust::xxh3::xxh3_64_with_seed(customer.as_bytes(), 1),
+        None => xxh3_64(to.as_bytes()),
     }
 }
 

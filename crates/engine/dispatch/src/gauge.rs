@@ -10,6 +10,7 @@ use crate::health::Health;
 use crate::lane::Save;
 use crate::merge::Merged;
 use crate::provider::Answer;
+use crate::shard::Shard;
 use crate::side::State;
 
 /// Counters and gauges of one lane.
@@ -37,8 +38,9 @@ const OUTCOMES: [State; 7] =
 const ENDS: [&str; 5] = ["answered", "refused", "throttled", "unsent", "unknown"];
 
 impl LaneGauges {
-    /// Registers them.
-    pub fn new(metrics: &Metrics, lane: &str) -> LaneGauges {
+    /// Registers them, under the lane's name; a shard that is not its first has its number behind it.
+    pub fn new(metrics: &Metrics, shard: &Shard) -> LaneGauges {
+        let lane = &*shard.to_string();
         let label = [("lane", lane)];
         LaneGauges {
             saves: metrics.counter("naru_lane_commits_total", "Commits of outcomes and started marks", &label),

@@ -12,6 +12,13 @@ pub struct Health {
     pub block: Option<String>,
 }
 
+impl Health {
+    /// Two shards of one lane as one.
+    pub fn join(self, other: Health) -> Health {
+        Health { status: self.status.join(other.status), block: self.block.or(other.block) }
+    }
+}
+
 /// Follows one lane.
 pub struct Watch {
     lane: String,

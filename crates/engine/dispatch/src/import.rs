@@ -10,19 +10,19 @@ mod saver;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use naru_core::clock::{Clock, Millis};
 use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_core::metric::Series;
 use naru_store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::campaign::NewCampaign;
 use crate::find::Finder;
-use crate::frame::{FrameBuilder, TemplateRef};
+use crate::frame::{FrameBuilder, TemplateRef, key_of};
 use crate::intake::Woken;
 use crate::rows::NewFrame;
+use crate::shard::{Shard, Shards};
 
 use row::{LEASE_MS, Opened};
 use saver::Saver;
@@ -60,19 +60,24 @@ pub struct Import {
     pub lines_done: u64,
     /// When it first began: what "expired" is measured by, so that a second run judges as the first did.
     pub started_at: Millis,
-    lane: String,
     priority: usize,
     clock: Arc<dyn Clock>,
     finder: Finder,
-    builder: FrameBuilder,
-    prints: Vec<u8>,
+    packing: Vec<Packing>,
     accepted: u64,
     frames: mpsc::Sender<Step>,
 }
 
-/// A frame with how far the file is when it is stored.
+/// One shard's frame as it fills.
+struct Packing {
+    shard: Shard,
+    builder: FrameBuilder,
+    prints: Vec<u8>,
+}
+
+/// Frames with how far the file is when they are stored.
 struct Step {
-    frame: Option<NewFrame>,
+    frames: Vec<NewFrame>,
     reached: Reached,
 }
 
@@ -95,9 +100,6 @@ impl Ending {
     }
 }
 
-/// Tells a lane, by name, that a campaign's frames may be claimed, wherever they stand in its order.
-pub type Begins = Arc<dyn Fn(&str, Id) -> BoxFuture<'static, ()> + Send + Sync>;
-
 /// What an import needs of the engine.
 pub struct Parts {
     /// The database.
@@ -106,8 +108,10 @@ pub struct Parts {
     pub finder: Finder,
     /// Told about new frames.
     pub woken: Woken,
-    /// Told about a campaign that may leave from now on.
-    pub begun: Begins,
+    /// Told when a campaign may leave from now on.
+    pub begun: Arc<Notify>,
+    /// How many shards each lane has.
+    pub shards: Shards,
     /// Starts the task that stores.
     pub lifecycle: naru_core::lifecycle::Lifecycle,
     /// Where time comes from.
@@ -143,7 +147,6 @@ pub async fn begin(
         store: parts.store.clone(),
         woken: parts.woken.clone(),
         begun: parts.begun.clone(),
-        lane: row.lane.clone(),
         priority: row.purpose.priority(),
         leaves: row.leaves,
         key,
@@ -155,16 +158,15 @@ pub async fn begin(
         activity: parts.lifecycle.activity("a file being taken in"),
     };
     let ending = Ending(parts.lifecycle.spawn("import", saver.work(receiver)));
+    let packing = |shard| Packing { shard, builder: FrameBuilder::new(vec![template.clone()]), prints: Vec::new() };
     let import = Import {
         campaign: row.campaign,
         lines_done: row.lines,
         started_at: row.started_at,
-        lane: row.lane,
         priority: row.purpose.priority(),
         clock: parts.clock.clone(),
         finder: parts.finder,
-        builder: FrameBuilder::new(vec![template]),
-        prints: Vec::new(),
+        packing: parts.shards.of_lane(&row.lane).map(packing).collect(),
         accepted: row.accepted,
         frames,
     };
@@ -181,14 +183,16 @@ impl Import {
         values: impl Iterator<Item = &'a str> + Clone,
         progress: (u64, u64),
     ) -> Result<(), Failure> {
-        if !self.builder.push(0, to, customer, expires_at, None, values.clone()) {
+        let count = self.packing.len();
+        let no = if count == 1 { 0 } else { Shard::of_key(key_of(to, customer), count as u16).into() };
+        if !self.packing[no].builder.push(0, to, customer, expires_at, None, values.clone()) {
             let (line, refused) = progress;
             self.cut(line - 1, refused, false)?;
-            if !self.builder.push(0, to, customer, expires_at, None, values) {
+            if !self.packing[no].builder.push(0, to, customer, expires_at, None, values) {
                 return Err(Failure::bug("a message that was checked does not fit a frame"));
             }
         }
-        self.prints.extend_from_slice(&self.finder.print(to));
+        self.packing[no].prints.extend_from_slice(&self.finder.print(to));
         self.accepted += 1;
         Ok(())
     }
@@ -198,19 +202,22 @@ impl Import {
         self.cut(lines, refused, true)
     }
 
+    /// All shards' frames at once: how far the file is must hold for each.
     fn cut(&mut self, lines: u64, refused: u64, complete: bool) -> Result<(), Failure> {
         let now = self.clock.now_ms();
-        let frame = (!self.builder.is_empty()).then(|| NewFrame {
+        let filled = self.packing.iter_mut().filter(|packing| !packing.builder.is_empty());
+        let frames = filled.map(|packing| NewFrame {
             id: Id::new(now),
-            lane: self.lane.clone(),
+            shard: packing.shard.clone(),
             priority: self.priority,
             campaign: Some(self.campaign),
-            count: self.builder.count(),
-            body: self.builder.finish(),
-            prints: std::mem::take(&mut self.prints),
+            count: packing.builder.count(),
+            body: packing.builder.finish(),
+            prints: std::mem::take(&mut packing.prints),
             accepted_at: now,
         });
-        let step = Step { frame, reached: Reached { lines, accepted: self.accepted, refused, complete } };
+        let step =
+            Step { frames: frames.collect(), reached: Reached { lines, accepted: self.accepted, refused, complete } };
         self.frames.blocking_send(step).map_err(|_| Failure::unavailable("import-interrupted"))
     }
 }

@@ -22,6 +22,7 @@ use crate::frame::{FrameBuilder, TemplateRef};
 use crate::key::{self, KeyRow, Known};
 use crate::message::{Message, MessageId};
 use crate::rows::{self, NewFrame};
+use crate::shard::{Shard, Shards};
 
 /// Calls that may wait; beyond it a caller is told to come back, which is what keeps memory bounded.
 const WAITING_MAX: usize = 10_000;
@@ -67,14 +68,21 @@ struct Call {
     answer: oneshot::Sender<Result<Vec<MessageId>, Failure>>,
 }
 
-/// Told which lanes have new frames, and of which priority.
-pub type Woken = Arc<dyn Fn(&str, usize) + Send + Sync>;
+/// Told which shards have new frames, and of which priority.
+pub type Woken = Arc<dyn Fn(&Shard, usize) + Send + Sync>;
 
 impl Intake {
     /// Starts the task that packs.
-    pub fn start(store: Store, finder: Finder, clock: Arc<dyn Clock>, lifecycle: &Lifecycle, woken: Woken) -> Intake {
+    pub fn start(
+        store: Store,
+        finder: Finder,
+        clock: Arc<dyn Clock>,
+        lifecycle: &Lifecycle,
+        shards: Shards,
+        woken: Woken,
+    ) -> Intake {
         let (calls, receiver) = mpsc::channel(WAITING_MAX);
-        let packer = Packer { store, finder, clock, woken };
+        let packer = Packer { store, finder, clock, shards, woken };
         lifecycle.spawn("intake", packer.work(receiver));
         Intake { calls }
     }
@@ -92,6 +100,7 @@ struct Packer {
     store: Store,
     finder: Finder,
     clock: Arc<dyn Clock>,
+    shards: Shards,
     woken: Woken,
 }
 
@@ -121,7 +130,7 @@ impl Packer {
 
     async fn store_group(&self, calls: Vec<Call>) {
         let now = self.clock.now_ms();
-        let (frames, ids) = pack(&calls, now, &self.finder);
+        let (frames, ids) = pack(&calls, now, &self.finder, &self.shards);
         let keys: Vec<KeyRow> =
             calls.iter().zip(&ids).filter_map(|(call, ids)| KeyRow::new(call.batch.key?, ids)).collect();
         let pack = Arc::new(Pack { frames, keys, is_tried: AtomicBool::new(false) });
@@ -139,8 +148,8 @@ impl Packer {
             // Some calls came before: they get their first answer, the others are packed again without them.
             return Box::pin(self.answer_known(calls, known)).await;
         }
-        for frames in pack.frames.chunk_by(|a, b| (&a.lane, a.priority) == (&b.lane, b.priority)) {
-            (self.woken)(&frames[0].lane, frames[0].priority);
+        for frames in pack.frames.chunk_by(|a, b| (&a.shard, a.priority) == (&b.shard, b.priority)) {
+            (self.woken)(&frames[0].shard, frames[0].priority);
         }
         for (call, ids) in calls.into_iter().zip(ids) {
             // A caller that went away has its messages accepted all the same.
@@ -211,31 +220,33 @@ fn one_of_each_key(calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
 }
 
 /// Packs all messages, and answers the ids call by call.
-fn pack(calls: &[Call], now: i64, finder: &Finder) -> (Vec<NewFrame>, Vec<Vec<MessageId>>) {
+fn pack(calls: &[Call], now: i64, finder: &Finder, shards: &Shards) -> (Vec<NewFrame>, Vec<Vec<MessageId>>) {
     let mut ids: Vec<Vec<MessageId>> =
         calls.iter().map(|call| vec![MessageId { frame: Id::default(), slot: 0 }; call.batch.count]).collect();
-    let mut open: BTreeMap<(&str, usize), Packing> = BTreeMap::new();
+    let mut open: BTreeMap<(&str, u16, usize), Packing> = BTreeMap::new();
     let mut frames = Vec::new();
     for (call_index, call) in calls.iter().enumerate() {
         for part in &call.batch.parts {
-            let packing = open
-                .entry((part.lane.as_str(), part.priority))
-                .or_insert_with(|| Packing::new(&part.lane, part.priority, now));
+            let count = shards.count(&part.lane);
             for (place, message) in &part.messages {
+                let no = if count == 1 { 0 } else { Shard::of_key(message.key(), count) };
+                let packing = open
+                    .entry((part.lane.as_str(), no, part.priority))
+                    .or_insert_with(|| Packing::new(Shard::new(&part.lane, no), part.priority, now));
                 let id = packing.push(&part.template, message, finder, &mut frames);
                 ids[call_index][*place] = id;
             }
         }
     }
     open.into_values().for_each(|mut packing| packing.cut(&mut frames));
-    // Every writer locks lanes in one order, so that two of them never wait for each other.
-    frames.sort_by(|a, b| a.lane.cmp(&b.lane));
+    // Every writer locks shards in one order, so that two of them never wait for each other.
+    frames.sort_by(|a, b| a.shard.cmp(&b.shard));
     (frames, ids)
 }
 
-/// Frames of one lane and priority as they fill.
+/// Frames of one shard and priority as they fill.
 struct Packing {
-    lane: String,
+    shard: Shard,
     priority: usize,
     now: i64,
     id: Id,
@@ -244,9 +255,9 @@ struct Packing {
 }
 
 impl Packing {
-    fn new(lane: &str, priority: usize, now: i64) -> Packing {
+    fn new(shard: Shard, priority: usize, now: i64) -> Packing {
         let builder = FrameBuilder::new(Vec::new());
-        Packing { lane: lane.to_owned(), priority, now, id: Id::new(now), builder, prints: Vec::new() }
+        Packing { shard, priority, now, id: Id::new(now), builder, prints: Vec::new() }
     }
 
     fn push(
@@ -281,7 +292,7 @@ impl Packing {
         let mut builder = std::mem::replace(&mut self.builder, FrameBuilder::new(Vec::new()));
         out.push(NewFrame {
             id: std::mem::replace(&mut self.id, Id::new(self.now)),
-            lane: self.lane.clone(),
+            shard: self.shard.clone(),
             priority: self.priority,
             campaign: None,
             count,

@@ -26,7 +26,7 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
             json!({
                 "name": view.name, "provider": view.config.provider, "channel": view.config.channel,
                 "state": state(view), "blocked_by": view.block,
-                "running": view.status.is_some(), "paused": view.paused, "messages_today": view.today,
+                "running": !view.carried_by.is_empty(), "carried_by": view.carried_by, "paused": view.paused, "messages_today": view.today,
                 "requests_per_second_max": view.config.requests_per_second_max,
                 "messages_per_second_max": view.config.messages_per_second_max,
                 "in_flight": view.status.map(|status| status.in_flight),
@@ -56,7 +56,8 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
 /// What keeps a lane from sending, in one word; the gravest first.
 fn state(view: &LaneView) -> &'static str {
     match &view.status {
-        None => "stopped",
+        None if view.carried_by.is_empty() => "stopped",
+        None => "elsewhere",
         _ if view.paused => "paused",
         _ if view.block.is_some() => "blocked",
         Some(status) if status.stalled => "stalled",
@@ -68,7 +69,8 @@ fn state(view: &LaneView) -> &'static str {
 /// As [`state`], in the reader's language and with the reason.
 fn told(ctx: &Ctx, lang: Lang, view: &LaneView) -> String {
     let code = view.block.as_deref().unwrap_or_default();
-    ctx.say(lang, &format!("lane-state-{}", state(view)), &[("code", code)])
+    let instance = view.carried_by.join(", ");
+    ctx.say(lang, &format!("lane-state-{}", state(view)), &[("code", code), ("instance", &instance)])
 }
 
 /// What keeps the lane `name` from sending, where something does, in the reader's language.
@@ -76,6 +78,6 @@ pub async fn trouble(ctx: &Ctx, lang: Lang, name: &str) -> Result<Option<String>
     let views = ctx.need::<Dispatch>()?.lane_views().await?;
     Ok(match views.iter().find(|view| view.name == name) {
         None => Some(ctx.say(lang, "lane-state-gone", &[])),
-        Some(view) => (state(view) != "running").then(|| told(ctx, lang, view)),
+        Some(view) => (!matches!(state(view), "running" | "elsewhere")).then(|| told(ctx, lang, view)),
     })
 }

@@ -19,6 +19,7 @@ use crate::account::Account;
 use crate::lane::SideSave;
 use crate::receipt::Stored;
 use crate::rows;
+use crate::shard::Shard;
 use crate::side::{Side, State};
 
 /// Receipts that may wait for their merge, about 60 bytes each.
@@ -40,10 +41,10 @@ pub struct Merged {
     pub moved: Account,
 }
 
-/// Gathers receipts of one lane.
+/// Gathers receipts of one shard.
 pub struct Merge {
     store: Store,
-    lane: String,
+    shard: Shard,
     fence: i64,
     waiting: ByFrame,
     count: usize,
@@ -57,11 +58,11 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// Gathers for `lane`.
-    pub fn new(store: Store, lane: String, fence: i64) -> Merge {
+    /// Gathers for `shard`.
+    pub fn new(store: Store, shard: Shard, fence: i64) -> Merge {
         Merge {
             store,
-            lane,
+            shard,
             fence,
             waiting: HashMap::new(),
             count: 0,
@@ -119,20 +120,20 @@ impl Merge {
 
     /// The write of frames that the lane does not hold; answers `None` where the lane is not owned any more.
     pub fn store(&self, frames: ByFrame, now: Millis) -> Work {
-        let (store, lane, fence) = (self.store.clone(), self.lane.clone(), self.fence);
+        let (store, shard, fence) = (self.store.clone(), self.shard.clone(), self.fence);
         let frames: Arc<Vec<(Id, Vec<SlotEnd>)>> = Arc::new(frames.into_iter().collect());
         Box::new(move || {
-            let (store, lane, frames) = (store.clone(), lane.clone(), frames.clone());
+            let (store, shard, frames) = (store.clone(), shard.clone(), frames.clone());
             Box::pin(async move {
                 let job = store.write(move |conn| {
-                    let (lane, frames) = (lane.clone(), frames.clone());
+                    let (shard, frames) = (shard.clone(), frames.clone());
                     Box::pin(async move {
-                        if !rows::hold_fence(conn, &lane, fence).await? {
+                        if !rows::hold_fence(conn, &shard, fence).await? {
                             return Ok(None);
                         }
                         let mut merged = Merged::default();
                         for frames in many::pieces(conn, &frames, 1) {
-                            merge(conn, &lane, frames, fence, now, &mut merged).await?;
+                            merge(conn, &shard, frames, fence, now, &mut merged).await?;
                         }
                         Ok(Some(merged))
                     })
@@ -188,14 +189,14 @@ impl Merge {
 /// Reads the states of a few frames and writes those that a receipt moved.
 async fn merge(
     conn: &mut AnyConnection,
-    lane: &str,
+    shard: &Shard,
     frames: &[(Id, Vec<SlotEnd>)],
     fence: i64,
     now: Millis,
     merged: &mut Merged,
 ) -> Result<()> {
     let ids: Vec<Id> = frames.iter().map(|(id, _)| *id).collect();
-    let stored = rows::sides(conn, &ids, lane).await?;
+    let stored = rows::sides(conn, &ids, shard).await?;
     let mut moved = Vec::new();
     for (id, ends) in frames {
         let Some(row) = stored.get(id) else {

@@ -179,6 +179,13 @@ pub struct Message {
     pub values: Vec<String>,
 }
 
+impl Message {
+    /// Messages with the same key are sent in order.
+    pub fn key(&self) -> u64 {
+        crate::frame::key_of(self.to.reveal(), self.customer.as_deref())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

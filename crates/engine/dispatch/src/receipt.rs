@@ -4,7 +4,7 @@
 //! that were never ours. All that wait are packed into one receipt frame and one commit; the lane that owns the frames
 //! merges them, at most once a second a frame, and a state only moves forward.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use futures_util::future::BoxFuture;
@@ -13,6 +13,7 @@ use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::metric::Series;
+use naru_job::instance::Instance;
 use naru_store::{Result, Store};
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::LaneConfig;
 use crate::message::MessageId;
 use crate::provider::{Report, ReportEnd};
+use crate::rows;
+use crate::shard::{Shard, Shards};
 use crate::side::State;
 
 /// Calls that may wait.
@@ -47,14 +50,28 @@ pub struct Stored {
     pub ends: Vec<End>,
 }
 
-/// Lanes that merge, by name.
-pub type Mergers = Arc<RwLock<HashMap<String, mpsc::Sender<Stored>>>>;
+/// Shards that merge here.
+pub type Mergers = Arc<RwLock<HashMap<Shard, mpsc::Sender<Stored>>>>;
 
 /// Stores receipts and passes them on.
 pub struct Receipts {
     calls: mpsc::Sender<Call>,
     lanes: HashMap<String, LaneConfig>,
     unknown: Series,
+}
+
+/// What the storing task works with.
+pub struct Desk {
+    /// The database.
+    pub store: Store,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who stores.
+    pub instance: Instance,
+    /// How many shards each lane has.
+    pub shards: Shards,
+    /// Who merges here.
+    pub mergers: Mergers,
 }
 
 struct Call {
@@ -65,16 +82,9 @@ struct Call {
 
 impl Receipts {
     /// Starts the task that stores.
-    pub fn start(
-        store: Store,
-        clock: Arc<dyn Clock>,
-        lifecycle: &Lifecycle,
-        lanes: HashMap<String, LaneConfig>,
-        mergers: Mergers,
-        unknown: Series,
-    ) -> Receipts {
+    pub fn start(desk: Desk, lifecycle: &Lifecycle, lanes: HashMap<String, LaneConfig>, unknown: Series) -> Receipts {
         let (calls, receiver) = mpsc::channel(WAITING_MAX);
-        lifecycle.spawn("receipts", work(store, clock, mergers, receiver));
+        lifecycle.spawn("receipts", desk.work(receiver));
         Receipts { calls, lanes, unknown }
     }
 }
@@ -110,62 +120,97 @@ fn end(report: Report) -> Option<End> {
     Some((id, state, code))
 }
 
-async fn work(store: Store, clock: Arc<dyn Clock>, mergers: Mergers, mut calls: mpsc::Receiver<Call>) {
-    let mut group = Vec::with_capacity(CALLS_MAX);
-    while calls.recv_many(&mut group, CALLS_MAX).await > 0 {
-        let mut by_lane: HashMap<String, (Vec<End>, Vec<oneshot::Sender<_>>)> = HashMap::new();
-        for call in group.drain(..) {
-            let (ends, answers) = by_lane.entry(call.lane).or_default();
-            ends.extend(call.ends);
-            answers.push(call.answer);
-        }
-        for (lane, (ends, answers)) in by_lane {
-            let row = Id::new(clock.now_ms());
-            let stored = insert(&store, row, &lane, &ends, clock.now_ms()).await.map_err(Failure::from);
-            answers.into_iter().for_each(|answer| drop(answer.send(stored.clone())));
-            let merger = mergers.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&lane).cloned();
-            if let (Ok(()), Some(merger)) = (stored, merger) {
-                // A lane that is gone reads its rows from the store when it comes back.
-                let _ = merger.send(Stored { row, ends }).await;
+impl Desk {
+    async fn work(self, mut calls: mpsc::Receiver<Call>) {
+        let mut group = Vec::with_capacity(CALLS_MAX);
+        while calls.recv_many(&mut group, CALLS_MAX).await > 0 {
+            let mut by_lane: HashMap<String, (Vec<End>, Vec<oneshot::Sender<_>>)> = HashMap::new();
+            for call in group.drain(..) {
+                let (ends, answers) = by_lane.entry(call.lane).or_default();
+                ends.extend(call.ends);
+                answers.push(call.answer);
+            }
+            for (lane, (ends, answers)) in by_lane {
+                let stored = self.store(&lane, ends).await.map_err(Failure::from);
+                let told = stored.as_ref().map(drop).map_err(Clone::clone);
+                answers.into_iter().for_each(|answer| drop(answer.send(told.clone())));
+                for (shard, stored) in stored.into_iter().flatten() {
+                    let merger =
+                        self.mergers.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&shard).cloned();
+                    if let Some(merger) = merger {
+                        // A lane that is elsewhere, or comes back, reads its rows from the store.
+                        let _ = merger.send(stored).await;
+                    }
+                }
             }
         }
     }
-}
 
-async fn insert(store: &Store, row: Id, lane: &str, ends: &[End], now: i64) -> Result<()> {
-    let body = pack(ends);
-    let lane = lane.to_owned();
-    store
-        .write(move |conn| {
-            let (body, lane) = (body.clone(), lane.clone());
+    /// Stores reports, a row a shard.
+    async fn store(&self, lane: &str, ends: Vec<End>) -> Result<Vec<(Shard, Stored)>> {
+        let now = self.clock.now_ms();
+        let rows: Vec<(Shard, Id, Vec<End>)> =
+            self.by_shard(lane, ends).await?.into_iter().map(|(shard, ends)| (shard, Id::new(now), ends)).collect();
+        let rows = Arc::new(rows);
+        let (to_store, by) = (rows.clone(), self.instance.clone());
+        let job = self.store.write(move |conn| {
+            let (rows, by) = (to_store.clone(), by.clone());
             Box::pin(async move {
-                sqlx::query(
-                    "INSERT INTO dispatch_receipt (id, lane, received_at, body) VALUES ($1, $2, $3, $4)
-                     ON CONFLICT DO NOTHING",
-                )
-                .bind(row.0.to_vec())
-                .bind(lane)
-                .bind(now)
-                .bind(body)
-                .execute(conn)
-                .await?;
+                for (shard, row, ends) in rows.iter() {
+                    sqlx::query(
+                        "INSERT INTO dispatch_receipt (id, lane, shard, stored_by, received_at, body)
+                         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(row.0.to_vec())
+                    .bind(shard.lane.to_string())
+                    .bind(shard.column())
+                    .bind(by.name())
+                    .bind(now)
+                    .bind(pack(ends))
+                    .execute(&mut *conn)
+                    .await?;
+                }
                 Ok(())
             })
-        })
-        .await
+        });
+        job.await?;
+        let stored = |(shard, row, ends): (Shard, Id, Vec<End>)| (shard, Stored { row, ends });
+        Ok(Arc::unwrap_or_clone(rows).into_iter().map(stored).collect())
+    }
+
+    /// Each shard's own; what is of no frame that is stored goes to the first, which counts it.
+    async fn by_shard(&self, lane: &str, ends: Vec<End>) -> Result<Vec<(Shard, Vec<End>)>> {
+        if self.shards.count(lane) == 1 {
+            return Ok(vec![(Shard::new(lane, 0), ends)]);
+        }
+        let frames: Vec<Id> = ends.iter().map(|(id, ..)| id.frame).collect::<HashSet<_>>().into_iter().collect();
+        let mut conn = self.store.reader().acquire().await?;
+        let shards = rows::shards(&mut conn, &frames).await?;
+        let mut by_shard: HashMap<u16, Vec<End>> = HashMap::new();
+        for end in ends {
+            by_shard.entry(shards.get(&end.0.frame).copied().unwrap_or_default()).or_default().push(end);
+        }
+        Ok(by_shard.into_iter().map(|(no, ends)| (Shard::new(lane, no), ends)).collect())
+    }
 }
 
-/// Receipts of `lane` that an earlier life stored and did not merge, oldest first.
-pub async fn unmerged(store: &Store, lane: &str, limit: i64, after: Id) -> Result<Vec<Stored>> {
-    let rows = sqlx::query("SELECT id, body FROM dispatch_receipt WHERE lane = $1 AND id > $2 ORDER BY id LIMIT $3")
-        .bind(lane)
-        .bind(after.0.to_vec())
-        .bind(limit)
-        .fetch_all(store.reader())
-        .await?;
+/// Receipts of a shard that are stored and not merged, oldest first, after `after`; where `not_by` names an instance,
+/// only those that others stored.
+pub async fn unmerged(store: &Store, shard: &Shard, limit: i64, after: Id, not_by: &str) -> Result<Vec<Stored>> {
+    let rows = sqlx::query(
+        "SELECT id, body FROM dispatch_receipt WHERE lane = $1 AND shard = $2 AND id > $3 AND stored_by <> $4
+         ORDER BY id LIMIT $5",
+    )
+    .bind(shard.lane.to_string())
+    .bind(shard.column())
+    .bind(after.0.to_vec())
+    .bind(not_by)
+    .bind(limit)
+    .fetch_all(store.reader())
+    .await?;
     rows.iter()
         .map(|row| {
-            let id = crate::rows::id_column(row.try_get(0)?)?;
+            let id = rows::id_column(row.try_get(0)?)?;
             let ends = unpack(&row.try_get::<Vec<u8>, _>(1)?).unwrap_or_else(|| {
                 tracing::error!(receipt.row = %id, "a stored receipt is damaged and is left out");
                 Vec::new()

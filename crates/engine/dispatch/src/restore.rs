@@ -17,7 +17,7 @@ use crate::runner::{self, Parts};
 pub async fn restore(parts: &Parts, lane: &mut Lane) -> Result<(), Failure> {
     let now = Now { mono: parts.clock.monotonic_us(), wall: parts.clock.now_ms() };
     under_way(parts, lane, now).await?;
-    for (campaign, state) in campaign::kept_back(&parts.store, &parts.name).await? {
+    for (campaign, state) in campaign::kept_back(&parts.store, &parts.shard.lane).await? {
         if state == CampaignState::Paused {
             lane.apply(now, Event::PauseCampaign { campaign, paused: true });
             continue;
@@ -31,7 +31,7 @@ pub async fn restore(parts: &Parts, lane: &mut Lane) -> Result<(), Failure> {
 async fn under_way(parts: &Parts, lane: &mut Lane, now: Now) -> Result<(), Failure> {
     let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
     let mut found = Purpose::ALL.map(|_| Vec::new());
-    for (id, priority) in rows::left_overs(&mut conn, &parts.name).await? {
+    for (id, priority) in rows::left_overs(&mut conn, &parts.shard).await? {
         let Some((stored, ..)) = rows::frame(&mut conn, id).await? else { continue };
         let Some((mut loaded, _)) = runner::load(parts, &stored).await? else { continue };
         (loaded.retries, loaded.doubts) = rows::left_of(&mut conn, id).await?;

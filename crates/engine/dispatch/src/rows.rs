@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use naru_core::clock::Millis;
 use naru_core::id::Id;
+use naru_job::lease;
 use naru_store::error::StoreError;
 use naru_store::script::{Bound, Script};
 use naru_store::{Result, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use crate::lane::{ChunkKey, Doubt, Mark, Retry, Save, SideSave};
+use crate::shard::Shard;
 use crate::side::{Side, SideRow};
 
 /// A frame on its way into the store.
@@ -17,8 +19,8 @@ use crate::side::{Side, SideRow};
 pub struct NewFrame {
     /// Made before the commit, so that a commit repeated is not doubled.
     pub id: Id,
-    /// Its lane.
-    pub lane: String,
+    /// Its lane's shard.
+    pub shard: Shard,
     /// Lower goes first.
     pub priority: usize,
     /// Whose it is.
@@ -52,16 +54,16 @@ pub fn id_column(bytes: Vec<u8>) -> Result<Id> {
 /// already are left as they are: a commit whose answer was lost is made again.
 pub async fn insert_frames(conn: &mut AnyConnection, frames: &[NewFrame]) -> Result<()> {
     let mut script = Script::on(conn);
-    for run in frames.chunk_by(|a, b| a.lane == b.lane) {
+    for run in frames.chunk_by(|a, b| a.shard == b.shard) {
         let places: Vec<(usize, &NewFrame)> = run.iter().enumerate().map(|(n, it)| (run.len() - 1 - n, it)).collect();
         let text = |before, _| {
-            let (count, lane) = (before + 1, before + 2);
-            format!("UPDATE dispatch_shard SET seq = seq + ${count} WHERE lane = ${lane} AND shard = 0")
+            let (count, lane, shard) = (before + 1, before + 2, before + 3);
+            format!("UPDATE dispatch_shard SET seq = seq + ${count} WHERE lane = ${lane} AND shard = ${shard}")
         };
         let bind = |bound: &mut Bound, run: &&[NewFrame]| {
-            bound.bind(run.len() as i64).bind(run[0].lane.clone());
+            bound.bind(run.len() as i64).bind(run[0].shard.lane.to_string()).bind(run[0].shard.column());
         };
-        script.add(&[run], 2, text, bind).await?;
+        script.add(&[run], 3, text, bind).await?;
         insert_bodies(&mut script, run).await?;
         insert_sides(&mut script, &places).await?;
     }
@@ -96,24 +98,24 @@ async fn insert_bodies(script: &mut Script<'_>, frames: &[NewFrame]) -> Result<(
     script.add(frames, 2, text, bind).await
 }
 
-/// States of frames of one lane, each with how many come after it.
+/// States of frames of one shard, each with how many come after it.
 async fn insert_sides(script: &mut Script<'_>, frames: &[(usize, &NewFrame)]) -> Result<()> {
     let text = |before, rows| {
         format!(
             "INSERT INTO dispatch_side (frame, lane, priority, seq, campaign, states, codes, checksum, pending,
                  changed_at, shard, open, unknown, sent, failed, expired, suppressed, cancelled, delivered, fence)
              SELECT v.column1, s.lane, v.column3, s.seq - v.column4, v.column5, v.column6, v.column7, v.column8,
-                 v.column9, v.column10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
-             FROM (VALUES {}) AS v JOIN dispatch_shard s ON s.lane = v.column2 AND s.shard = 0
+                 v.column9, v.column10, s.shard, 1, 0, 0, 0, 0, 0, 0, 0, 0
+             FROM (VALUES {}) AS v JOIN dispatch_shard s ON s.lane = v.column2 AND s.shard = v.column11
              WHERE true ON CONFLICT DO NOTHING",
-            many::values(before, rows, 10)
+            many::values(before, rows, 11)
         )
     };
     let bind = |bound: &mut Bound, (after, frame): &(usize, &NewFrame)| {
         let row = Side::new(frame.count).row();
         bound
             .bind(frame.id.0.to_vec())
-            .bind(frame.lane.clone())
+            .bind(frame.shard.lane.to_string())
             .bind(frame.priority as i64)
             .bind(*after as i64)
             .bind(frame.campaign.map(|id| id.0.to_vec()))
@@ -121,9 +123,10 @@ async fn insert_sides(script: &mut Script<'_>, frames: &[(usize, &NewFrame)]) ->
             .bind(row.codes)
             .bind(row.checksum)
             .bind(frame.count as i64)
-            .bind(frame.accepted_at);
+            .bind(frame.accepted_at)
+            .bind(frame.shard.column());
     };
-    script.add(frames, 10, text, bind).await
+    script.add(frames, 11, text, bind).await
 }
 
 /// Whether a frame is stored.
@@ -132,20 +135,46 @@ pub async fn has_frame(conn: &mut AnyConnection, id: Id) -> Result<bool> {
     Ok(found.await?.is_some())
 }
 
-/// Runs a write of the lane's owner only while it still is the owner.
-pub async fn hold_fence(conn: &mut AnyConnection, lane: &str, fence: i64) -> Result<bool> {
-    let held = sqlx::query("UPDATE dispatch_shard SET fence = fence WHERE lane = $1 AND shard = 0 AND fence = $2")
-        .bind(lane)
-        .bind(fence)
-        .execute(&mut *conn)
-        .await?;
-    Ok(held.rows_affected() == 1)
+/// Whether messages wait in a lane that was split into another number of shards.
+pub async fn is_split_otherwise(conn: &mut AnyConnection, lane: &str, shards: u16) -> Result<bool> {
+    let found = sqlx::query(
+        "SELECT 1 FROM dispatch_shard WHERE lane = $1 AND shards <> $2
+             AND EXISTS (SELECT 1 FROM dispatch_side WHERE lane = $1 AND open = 1) LIMIT 1",
+    );
+    Ok(found.bind(lane).bind(i64::from(shards)).fetch_optional(conn).await?.is_some())
+}
+
+/// Makes the rows of a shard where they are not there yet.
+pub async fn make_shard(conn: &mut AnyConnection, shard: &Shard, shards: u16) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO dispatch_shard (lane, shard, shards, seq, paused) VALUES ($1, $2, $3, 0, 0)
+         ON CONFLICT (lane, shard) DO UPDATE SET shards = excluded.shards",
+    )
+    .bind(shard.lane.to_string())
+    .bind(shard.column())
+    .bind(i64::from(shards))
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "INSERT INTO dispatch_pace (lane, shard, day, day_used, marked_at) VALUES ($1, $2, 0, 0, 0)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(shard.lane.to_string())
+    .bind(shard.column())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Runs a write of the shard's owner only while it still is the owner.
+pub async fn hold_fence(conn: &mut AnyConnection, shard: &Shard, fence: i64) -> Result<bool> {
+    lease::hold(conn, &shard.lease(), fence).await
 }
 
 /// Stores what a lane wants stored.
 pub async fn store_save(
     conn: &mut AnyConnection,
-    lane: &str,
+    shard: &Shard,
     fence: i64,
     adapter: i64,
     save: &Save,
@@ -155,17 +184,18 @@ pub async fn store_save(
     insert_marks(&mut script, adapter, &save.marks).await?;
     let text = |before: usize, _| {
         format!(
-            "UPDATE dispatch_shard SET day = ${}, day_used = ${}, marked_at = ${} WHERE lane = ${} AND shard = 0",
+            "UPDATE dispatch_pace SET day = ${}, day_used = ${}, marked_at = ${} WHERE lane = ${} AND shard = ${}",
             before + 1,
             before + 2,
             before + 3,
-            before + 4
+            before + 4,
+            before + 5
         )
     };
     let bind = |bound: &mut Bound, (day, used): &(i64, u64)| {
-        bound.bind(*day).bind(*used as i64).bind(now).bind(lane.to_owned());
+        bound.bind(*day).bind(*used as i64).bind(now).bind(shard.lane.to_string()).bind(shard.column());
     };
-    script.add(save.day.as_slice(), 4, text, bind).await?;
+    script.add(save.day.as_slice(), 5, text, bind).await?;
     add_sides(&mut script, &save.sides, fence, now).await?;
     update_left(&mut script, &save.left).await?;
     let text = |before, rows| {
@@ -324,10 +354,10 @@ impl StoredFrame {
     }
 }
 
-/// The next open frames of a lane, in order, of campaigns that run.
+/// The next open frames of a shard, in order, of campaigns that run.
 pub async fn open_frames(
     conn: &mut AnyConnection,
-    lane: &str,
+    shard: &Shard,
     priority: usize,
     after: i64,
     limit: usize,
@@ -336,11 +366,12 @@ pub async fn open_frames(
     let text = format!(
         "SELECT s.frame, s.seq, s.campaign, f.count, f.body, s.states, s.codes, s.checksum
          FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame LEFT JOIN dispatch_campaign c ON c.id = s.campaign
-         WHERE s.open = 1 AND s.lane = $1 AND s.shard = 0 AND s.priority = $2 AND s.seq > $3
+         WHERE s.open = 1 AND s.lane = $1 AND s.shard = $2 AND s.priority = $3 AND s.seq > $4
              AND (s.campaign IS NULL OR c.state = 'running')
          ORDER BY s.seq LIMIT {limit}"
     );
-    let query = sqlx::query(AssertSqlSafe(text)).bind(lane).bind(priority as i64).bind(after);
+    let query = sqlx::query(AssertSqlSafe(text)).bind(shard.lane.to_string()).bind(shard.column());
+    let query = query.bind(priority as i64).bind(after);
     let rows = query.fetch_all(&mut *conn).await?;
     rows.iter().map(StoredFrame::from_row).collect()
 }
@@ -382,13 +413,14 @@ pub async fn left_of(conn: &mut AnyConnection, frame: Id) -> Result<(Vec<Retry>,
     Ok((retries, doubts.collect::<Result<Vec<Doubt>>>()?))
 }
 
-/// Frames of a lane that an earlier owner left retries or chunks of, in order, with their priority.
-pub async fn left_overs(conn: &mut AnyConnection, lane: &str) -> Result<Vec<(Id, usize)>> {
+/// Frames of a shard that an earlier owner left retries or chunks of, in order, with their priority.
+pub async fn left_overs(conn: &mut AnyConnection, shard: &Shard) -> Result<Vec<(Id, usize)>> {
     let rows = sqlx::query(
-        "SELECT frame, priority FROM dispatch_side WHERE lane = $1 AND shard = 0 AND open <> 2 AND frame IN
+        "SELECT frame, priority FROM dispatch_side WHERE lane = $1 AND shard = $2 AND open <> 2 AND frame IN
              (SELECT frame FROM dispatch_retry UNION SELECT frame FROM dispatch_chunk) ORDER BY seq",
     )
-    .bind(lane)
+    .bind(shard.lane.to_string())
+    .bind(shard.column())
     .fetch_all(&mut *conn)
     .await?;
     rows.iter().map(|row| Ok((id_column(row.try_get(0)?)?, row.try_get::<i64, _>(1)? as usize))).collect()
@@ -406,14 +438,14 @@ pub async fn frame(conn: &mut AnyConnection, id: Id) -> Result<Option<(StoredFra
     row.map(|row| Ok((StoredFrame::from_row(&row)?, row.try_get(8)?, row.try_get(9)?))).transpose()
 }
 
-/// The states of those of `frames` that are of `lane`.
-pub async fn sides(conn: &mut AnyConnection, frames: &[Id], lane: &str) -> Result<HashMap<Id, SideRow>> {
+/// The states of those of `frames` that are of `shard`.
+pub async fn sides(conn: &mut AnyConnection, frames: &[Id], shard: &Shard) -> Result<HashMap<Id, SideRow>> {
     let text = format!(
         "SELECT frame, states, codes, checksum FROM dispatch_side
-         WHERE lane = $1 AND open <> 2 AND frame IN (VALUES {})",
-        many::values(1, frames.len(), 1)
+         WHERE lane = $1 AND shard = $2 AND open <> 2 AND frame IN (VALUES {})",
+        many::values(2, frames.len(), 1)
     );
-    let query = many::query(text).bind(lane);
+    let query = many::query(text).bind(shard.lane.to_string()).bind(shard.column());
     let query = frames.iter().fold(query, |query, frame| query.bind(frame.0.to_vec()));
     let rows = query.fetch_all(&mut *conn).await?;
     let side = |row: &sqlx::any::AnyRow| {
@@ -423,11 +455,25 @@ pub async fn sides(conn: &mut AnyConnection, frames: &[Id], lane: &str) -> Resul
     rows.iter().map(side).collect()
 }
 
+/// The shards of those of `frames` that are stored.
+pub async fn shards(conn: &mut AnyConnection, frames: &[Id]) -> Result<HashMap<Id, u16>> {
+    let mut found = HashMap::with_capacity(frames.len());
+    for frames in many::pieces(conn, frames, 1) {
+        let values = many::values(0, frames.len(), 1);
+        let query = many::query(format!("SELECT frame, shard FROM dispatch_side WHERE frame IN (VALUES {values})"));
+        let query = frames.iter().fold(query, |query, frame| query.bind(frame.0.to_vec()));
+        for row in query.fetch_all(&mut *conn).await? {
+            found.insert(id_column(row.try_get(0)?)?, row.try_get::<i64, _>(1)? as u16);
+        }
+    }
+    Ok(found)
+}
+
 /// Cancels what is pending in a few frames of a campaign after `after`, leaving out those in `held`; answers the last
 /// place looked at, or `None` at the end.
 pub async fn cancel_some(
     conn: &mut AnyConnection,
-    lane: &str,
+    shard: &Shard,
     campaign: Id,
     after: i64,
     held: &std::collections::HashSet<Id>,
@@ -436,10 +482,11 @@ pub async fn cancel_some(
 ) -> Result<Option<i64>> {
     let rows = sqlx::query(
         "SELECT frame, seq, states, codes, checksum FROM dispatch_side
-         WHERE campaign = $1 AND lane = $2 AND open = 1 AND seq > $3 ORDER BY seq LIMIT 200",
+         WHERE campaign = $1 AND lane = $2 AND shard = $3 AND open = 1 AND seq > $4 ORDER BY seq LIMIT 200",
     )
     .bind(campaign.0.to_vec())
-    .bind(lane)
+    .bind(shard.lane.to_string())
+    .bind(shard.column())
     .bind(after)
     .fetch_all(&mut *conn)
     .await?;

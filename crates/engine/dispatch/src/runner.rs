@@ -29,6 +29,7 @@ use crate::message::{Channel, MessageId, Purpose};
 use crate::provider::{Answer, Outgoing, Provider, Request};
 use crate::receipt::Stored;
 use crate::rows::{self, StoredFrame};
+use crate::shard::Shard;
 use crate::side::Side;
 use crate::templates::Templates;
 
@@ -43,7 +44,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// What the runner needs.
 pub struct Parts {
-    /// The lane's name.
+    /// What it carries.
+    pub shard: Shard,
+    /// That as logs name it.
     pub name: String,
     /// Its medium.
     pub channel: Channel,
@@ -67,6 +70,8 @@ pub struct Parts {
     pub timeout: Duration,
     /// This owner's fence.
     pub fence: i64,
+    /// How long the lane is this owner's.
+    pub leash: Leash,
     /// Numbers for `/metrics`.
     pub gauges: LaneGauges,
 }
@@ -74,8 +79,31 @@ pub struct Parts {
 impl Parts {
     /// What of the lane is in the store.
     pub fn rest(&self) -> Rest<'_> {
-        Rest { store: &self.store, clock: self.clock.as_ref(), lane: &self.name, fence: self.fence }
+        Rest { store: &self.store, clock: self.clock.as_ref(), shard: &self.shard, fence: self.fence }
     }
+
+    /// Whether the lease lasts: a process that froze after the lane decided sends nothing when it goes on.
+    fn is_leased(&self) -> bool {
+        self.clock.monotonic_us() < *self.leash.until.borrow()
+    }
+}
+
+/// How long a lane is its owner's.
+#[derive(Clone)]
+pub struct Leash {
+    /// When its lease ends, on the monotonic clock.
+    pub until: watch::Receiver<Micros>,
+    /// Told when it ends soon, and when the lane has ended.
+    pub tug: Arc<Notify>,
+}
+
+/// How a running lane ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In good order: nothing is on its way and everything is stored.
+    Left,
+    /// Another owner has it.
+    Lost,
 }
 
 /// Said to a running lane from outside.
@@ -84,6 +112,10 @@ pub enum Order {
     Event(Event, oneshot::Sender<()>),
     /// Cancels what is not in memory too.
     Cancel(Id, oneshot::Sender<Result<(), Failure>>),
+    /// Ends the lane in good order.
+    Leave,
+    /// The lease is another's.
+    Lost,
 }
 
 /// A running lane.
@@ -108,6 +140,11 @@ impl Running {
         let _ = self.orders.send(order).await;
     }
 
+    /// Asks it to end in good order; answers whether it was asked.
+    pub fn leave(&self) -> bool {
+        self.orders.try_send(Order::Leave).is_ok()
+    }
+
     /// Tells it that the store may hold new frames of a priority; never waits.
     pub fn wake(&self, priority: usize) {
         self.news.of[priority].store(true, Ordering::Release);
@@ -130,14 +167,15 @@ enum Message {
     Merged { merged: Option<Merged> },
 }
 
-/// Starts a lane, which was told what an earlier owner left of it.
-pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Running {
+/// Starts a lane, which was told what an earlier owner left of it, and tells how it ended.
+pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Running, oneshot::Receiver<End>) {
+    let (end, ended) = oneshot::channel();
     let (orders, order_receiver) = mpsc::channel(1_024);
     let (messages, message_receiver) = mpsc::channel(MESSAGES_MAX);
     let (health_sender, health) = watch::channel(Health { status: lane.status(), block: None });
     let (parts, news) = (Arc::new(parts), Arc::new(News::default()));
     let runner = Runner {
-        merge: Merge::new(parts.store.clone(), parts.name.clone(), parts.fence),
+        merge: Merge::new(parts.store.clone(), parts.shard.clone(), parts.fence),
         parts: parts.clone(),
         lane,
         messages,
@@ -149,12 +187,19 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> Runn
         saves: (0, 0),
         seed: 0,
         look_at: 0,
+        leaving: false,
         lost: false,
         watch: Watch::new(&parts.name),
         health: health_sender,
     };
-    parts.lifecycle.spawn("lane", runner.work(order_receiver, message_receiver, receipts));
-    Running { orders, news, health }
+    let tug = parts.leash.tug.clone();
+    parts.lifecycle.spawn("lane", async move {
+        let how = runner.work(order_receiver, message_receiver, receipts).await;
+        // An owner that is gone asks no more.
+        let _ = end.send(how);
+        tug.notify_one();
+    });
+    (Running { orders, news, health }, ended)
 }
 
 struct Runner {
@@ -173,6 +218,8 @@ struct Runner {
     seed: u64,
     /// When the store is looked into without being told.
     look_at: Micros,
+    /// Nothing more is started; it ends when all is quiet.
+    leaving: bool,
     /// Another owner has the lane.
     lost: bool,
     watch: Watch,
@@ -185,11 +232,11 @@ impl Runner {
         mut orders: mpsc::Receiver<Order>,
         mut messages: mpsc::Receiver<Message>,
         mut receipts: mpsc::Receiver<Stored>,
-    ) {
-        let activity = self.parts.lifecycle.activity("a lane's requests");
-        let mut activity = Some(activity);
+    ) -> End {
+        let _activity = self.parts.lifecycle.activity("a lane's requests");
         let mut group = Vec::with_capacity(GROUP_MAX);
-        let mut stopping = false;
+        let mut until = self.parts.leash.until.clone();
+        until.mark_changed();
         // What is in the store waits for no event.
         self.carry_out();
         loop {
@@ -202,10 +249,11 @@ impl Runner {
                 Some(order) = orders.recv() => self.obey(order),
                 () = self.news.told.notified() => self.hear(),
                 Some(stored) = receipts.recv(), if self.merge.has_room() => self.merge.take(stored),
-                () = self.parts.lifecycle.stopped(), if !stopping => {
-                    stopping = true;
-                    self.lane.apply(self.now(), Event::Stop);
+                Ok(()) = until.changed() => {
+                    let until = *until.borrow_and_update();
+                    self.lane.apply(self.now(), Event::Leased { until });
                 }
+                () = self.parts.lifecycle.stopped(), if !self.leaving => self.leave(),
                 () = tokio::time::sleep_until(tokio::time::Instant::now() + wake) => {}
             }
             self.look_around();
@@ -215,15 +263,22 @@ impl Runner {
             self.parts.gauges.show(&health);
             self.parts.gauges.ended(&self.lane.take_tally());
             self.health.send_replace(health);
-            if stopping && activity.is_some() && self.lane.is_quiet() && self.merge.is_idle() {
-                drop(activity.take());
-                return;
-            }
             if self.lost {
                 tracing::error!(lane.name = self.parts.name, "another owner has taken the lane, this one stops");
-                return;
+                return End::Lost;
+            }
+            if self.leaving && self.lane.is_quiet() && self.merge.is_idle() {
+                return End::Left;
+            }
+            if !self.lane.has_lease(self.now()) {
+                self.parts.leash.tug.notify_one();
             }
         }
+    }
+
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.lane.apply(self.now(), Event::Stop);
     }
 
     /// Where several processes share a database, another one's frames are announced to nobody here.
@@ -294,6 +349,8 @@ impl Runner {
                 self.lane.apply(now, event);
                 let _ = done.send(());
             }
+            Order::Leave => self.leave(),
+            Order::Lost => self.lost = true,
             Order::Cancel(campaign, done) => {
                 self.lane.apply(now, Event::CancelCampaign { campaign });
                 let held = self.lane.frames_in_memory();
@@ -474,7 +531,7 @@ async fn claim(
     limit: usize,
 ) -> Result<(Vec<(Loaded, Arc<Frame>)>, bool), Failure> {
     let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
-    let stored = rows::open_frames(&mut conn, &parts.name, priority, after, limit).await?;
+    let stored = rows::open_frames(&mut conn, &parts.shard, priority, after, limit).await?;
     drop(conn);
     let more = stored.len() == limit;
     let mut frames = Vec::with_capacity(stored.len());
@@ -528,10 +585,16 @@ async fn set_aside(parts: &Parts, stored: &StoredFrame, what: &str) -> Result<()
     for slot in 0..side.count() as u16 {
         side.advance(slot, crate::side::State::Unknown, "damaged");
     }
-    let (id, fence, now) = (stored.id, parts.fence, parts.clock.now_ms());
+    let (id, shard, fence, now) = (stored.id, parts.shard.clone(), parts.fence, parts.clock.now_ms());
     let written = parts.store.write(move |conn| {
-        let side = side.clone();
-        Box::pin(async move { rows::quarantine(conn, id, &side, fence, now).await })
+        let (side, shard) = (side.clone(), shard.clone());
+        Box::pin(async move {
+            // Whoever owns the lane now sets it aside by itself.
+            if !rows::hold_fence(conn, &shard, fence).await? {
+                return Ok(());
+            }
+            rows::quarantine(conn, id, &side, fence, now).await
+        })
     });
     Ok(written.await?)
 }
@@ -589,6 +652,9 @@ async fn send(parts: &Parts, frame: Option<Arc<Frame>>, chunk: ChunkKey, slots: 
     };
     let key = request_key(&chunk, slots, parts.batch_max);
     let request = Request { key, messages, timeout: parts.timeout };
+    if !parts.is_leased() {
+        return Answer::Unsent { code: "lease-ended".to_owned() };
+    }
     // The adapter keeps the time itself; this is the last word for one that hangs.
     match tokio::time::timeout(parts.timeout + Duration::from_secs(1), parts.provider.send(request)).await {
         Ok(answer) => answer,
@@ -627,14 +693,14 @@ async fn save_until_stored(parts: &Parts, save: Save) -> bool {
     let save = Arc::new(save);
     let adapter = i64::from(parts.provider.version());
     loop {
-        let (job, name, fence, clock) = (save.clone(), parts.name.clone(), parts.fence, parts.clock.clone());
+        let (job, shard, fence, clock) = (save.clone(), parts.shard.clone(), parts.fence, parts.clock.clone());
         let stored = parts.store.write(move |conn| {
-            let (job, name, now) = (job.clone(), name.clone(), clock.now_ms());
+            let (job, shard, now) = (job.clone(), shard.clone(), clock.now_ms());
             Box::pin(async move {
-                if !rows::hold_fence(conn, &name, fence).await? {
+                if !rows::hold_fence(conn, &shard, fence).await? {
                     return Ok(false);
                 }
-                rows::store_save(conn, &name, fence, adapter, &job, now).await?;
+                rows::store_save(conn, &shard, fence, adapter, &job, now).await?;
                 Ok(true)
             })
         });

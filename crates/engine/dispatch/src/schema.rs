@@ -25,11 +25,21 @@ CREATE TABLE dispatch_import (
     started_at BIGINT NOT NULL, ended_at BIGINT);
 CREATE INDEX dispatch_import_campaign ON dispatch_import (campaign);
 
--- Unit of order, lease and fence.
+-- Unit of order, lease and fence; the lease stands in job_lease. shards: of how many it is one. seq: the last place
+-- that intake gave.
 CREATE TABLE dispatch_shard (
-    lane TEXT NOT NULL, shard BIGINT NOT NULL, seq BIGINT NOT NULL, fence BIGINT NOT NULL, holder TEXT NOT NULL,
-    expires_at BIGINT NOT NULL, day BIGINT NOT NULL, day_used BIGINT NOT NULL, marked_at BIGINT NOT NULL,
-    paused BIGINT NOT NULL, PRIMARY KEY (lane, shard));
+    lane TEXT NOT NULL, shard BIGINT NOT NULL, shards BIGINT NOT NULL, seq BIGINT NOT NULL, paused BIGINT NOT NULL,
+    PRIMARY KEY (lane, shard));
+
+-- What a shard's owner keeps of its pace. A row of its own: intake and owner would wait for each other.
+CREATE TABLE dispatch_pace (
+    lane TEXT NOT NULL, shard BIGINT NOT NULL, day BIGINT NOT NULL, day_used BIGINT NOT NULL, marked_at BIGINT NOT NULL,
+    PRIMARY KEY (lane, shard));
+
+-- A campaign's state has changed: gone when the shard's owner has taken notice.
+CREATE TABLE dispatch_notice (
+    id {blob} NOT NULL, lane TEXT NOT NULL, shard BIGINT NOT NULL, campaign {blob} NOT NULL,
+    PRIMARY KEY (lane, shard, id));
 
 CREATE TABLE dispatch_frame (
     id {blob} NOT NULL PRIMARY KEY, campaign {blob}, count BIGINT NOT NULL, accepted_at BIGINT NOT NULL,
@@ -62,7 +72,8 @@ CREATE TABLE dispatch_find (frame {blob} NOT NULL PRIMARY KEY, prints {blob} NOT
 
 -- Receipts that are stored and not merged yet.
 CREATE TABLE dispatch_receipt (
-    id {blob} NOT NULL PRIMARY KEY, lane TEXT NOT NULL, received_at BIGINT NOT NULL, body {blob} NOT NULL);
+    id {blob} NOT NULL PRIMARY KEY, lane TEXT NOT NULL, shard BIGINT NOT NULL, stored_by TEXT NOT NULL,
+    received_at BIGINT NOT NULL, body {blob} NOT NULL);
 
 -- The days that have a table of idempotency keys.
 CREATE TABLE dispatch_key_day (day BIGINT NOT NULL PRIMARY KEY);

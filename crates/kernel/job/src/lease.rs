@@ -2,8 +2,8 @@
 //!
 //! Whoever takes a lease makes the fence grow, and each write of a holder first touches the row under its fence: no row,
 //! no write. So an owner that froze and comes back can do no harm in the store. What it does outside the store is bounded
-//! by time: it starts nothing with less than [`START_LEFT_US`] left on its own monotonic clock, counted from before it
-//! asked for the lease. An embedded store has one process, whose lock is the lease: it takes all at once, for good.
+//! by time: near the end of the lease it starts nothing more, by its own monotonic clock, counted from before it asked for
+//! the lease. An embedded store has one process, whose lock is the lease: it takes all at once, for good.
 
 use std::time::Duration;
 
@@ -17,8 +17,6 @@ use crate::instance::Instance;
 pub const LEASE_MS: Millis = 6_000;
 /// How often it is renewed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// An owner starts nothing with less than this left.
-pub const START_LEFT_US: Micros = 2_000_000;
 
 /// A lease that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,6 +37,12 @@ pub(super) struct ImportRow {
 /// Makes the row, or takes it over where nobody feeds it.
 pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holder: Id) -> Result<Opened> {
     let now = new.created_at;
+    // Locked before it is read: whoever ran it before may be gone and its last commit still under way, and lines that it
+    // stores are not to be taken once more.
+    sqlx::query("UPDATE dispatch_import SET holder = holder WHERE key = $1")
+        .bind(key.to_vec())
+        .execute(&mut *conn)
+        .await?;
     let row = sqlx::query(
         "SELECT i.campaign, i.state, i.expires_at, i.lines, i.accepted, i.refused, i.started_at, c.version,
              c.lane, c.purpose, c.state

@@ -1,5 +1,6 @@
 //! The task that stores what a file's reader packs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use naru_core::clock::Clock;
@@ -8,13 +9,14 @@ use naru_core::id::Id;
 use naru_core::lifecycle::Activity;
 use naru_core::metric::Series;
 use naru_store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::row::{LEASE_MS, ended};
-use super::{Begins, Done, ImportKey, Reached, Step};
+use super::{Done, ImportKey, Reached, Step};
 use crate::campaign::{self, CampaignState};
 use crate::intake::Woken;
 use crate::rows::{self, NewFrame};
+use crate::shard::Shard;
 
 /// Frames of one commit.
 const FRAMES_PER_COMMIT: usize = 12;
@@ -23,8 +25,7 @@ const FRAMES_PER_COMMIT: usize = 12;
 pub(super) struct Saver {
     pub(super) store: Store,
     pub(super) woken: Woken,
-    pub(super) begun: Begins,
-    pub(super) lane: String,
+    pub(super) begun: Arc<Notify>,
     pub(super) priority: usize,
     /// Whether frames leave before all of them are here.
     pub(super) leaves: bool,
@@ -46,15 +47,17 @@ impl Saver {
             let Some(Reached { accepted, refused, complete, .. }) = group.last().map(|step| step.reached) else {
                 continue;
             };
+            let shards: BTreeSet<Shard> =
+                group.iter().flat_map(|step| &step.frames).map(|it| it.shard.clone()).collect();
             let begins = self.store(&mut group).await?;
             self.taken.add((accepted - counted) as i64);
             counted = accepted;
             if self.leaves || complete {
-                (self.woken)(&self.lane, self.priority);
+                shards.iter().for_each(|shard| (self.woken)(shard, self.priority));
             }
             if begins {
-                // The lane may have gone past these frames while nothing of them was to leave.
-                (self.begun)(&self.lane, self.campaign).await;
+                // The lane may have gone past these frames while nothing of them was to leave: its notice is stored.
+                self.begun.notify_one();
             }
             if complete {
                 tracing::info!(campaign.id = %self.campaign, accepted, refused, "a file is taken in");
@@ -81,7 +84,10 @@ impl Saver {
     /// Stores frames and how far the file is; answers whether its campaign begins to leave with that.
     async fn store(&self, group: &mut Vec<Step>) -> Result<bool, Failure> {
         let Some(reached) = group.last().map(|step| step.reached) else { return Ok(false) };
-        let frames: Arc<Vec<NewFrame>> = Arc::new(group.drain(..).filter_map(|step| step.frame).collect());
+        let mut frames: Vec<NewFrame> = group.drain(..).flat_map(|step| step.frames).collect();
+        // Every writer locks shards in one order, so that two of them never wait for each other.
+        frames.sort_by(|a, b| a.shard.cmp(&b.shard));
+        let frames = Arc::new(frames);
         match self.try_store(&frames, reached).await {
             // Once more: a commit whose answer was lost is found, or made again with the same ids.
             Err(_) => self.try_store(&frames, reached).await?,
@@ -122,7 +128,7 @@ impl Saver {
                 }
                 let loading = [CampaignState::Loading];
                 let moved = campaign::shift(conn, campaign, &loading, CampaignState::Running, now).await?;
-                Ok(Ok(moved.is_some_and(|(_, was)| was == CampaignState::Loading)))
+                Ok(Ok(moved.is_some_and(|moved| moved.was == CampaignState::Loading)))
             })
         });
         stored.await

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 
-use super::{Account, Action, Event, Lane, Now, Options, Queue, Save, Status, Unsent};
+use super::{Account, Action, Event, LEASE_LEFT_US, Lane, Now, Options, Queue, Save, Status, Unsent};
 use crate::side::State;
 
 impl Lane {
@@ -41,6 +41,7 @@ impl Lane {
             tally: Account::default(),
             paused: false,
             stopped: false,
+            leased_until: Micros::MAX,
             paused_campaigns: Default::default(),
             cancelled_campaigns: Default::default(),
         }
@@ -71,6 +72,7 @@ impl Lane {
             Event::PauseCampaign { campaign, paused: true } => self.pause_campaign(now, campaign),
             Event::PauseCampaign { campaign, paused: false } => self.resume_campaign(campaign),
             Event::CancelCampaign { campaign } => self.cancel_campaign(now, campaign),
+            Event::Leased { until } => self.leased_until = until,
             Event::Stop => self.stop(now),
         }
     }
@@ -79,12 +81,12 @@ impl Lane {
     pub fn pump(&mut self, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         self.wake_doubts(now);
-        if self.may_start() {
+        if self.may_start() && self.has_lease(now) {
             self.start_requests(now, &mut actions);
         }
         // Both may have put something aside that is due at once.
         self.wake_retries(now);
-        if self.may_start() {
+        if self.may_start() && self.has_lease(now) {
             self.choose(now, &mut actions);
         }
         self.save(now, &mut actions);
@@ -97,8 +99,8 @@ impl Lane {
         let on_mono = |at: Millis| now.mono + (at - now.wall).max(0) as Micros * 1_000;
         let retry = self.retries.peek().map(|Reverse((at, ..))| on_mono(*at));
         let doubt = self.doubts.peek().filter(|_| !self.stopped).map(|Reverse((at, _))| on_mono(*at));
-        let (start, choice) =
-            if self.may_start() { (self.next_start_at(), self.next_choice_at(now)) } else { (None, None) };
+        let may_start = self.may_start() && self.has_lease(now);
+        let (start, choice) = if may_start { (self.next_start_at(), self.next_choice_at(now)) } else { (None, None) };
         let save = self.save_due_at().filter(|_| self.saving.is_none());
         [retry, doubt, start, choice, save].into_iter().flatten().min()
     }
@@ -139,6 +141,7 @@ impl Lane {
             stalled: self.queues.iter().any(|queue| queue.is_stalled() || queue.is_full()),
             paused: self.paused,
             blocked_until: self.options.pace.blocked_until(),
+            leased_until: self.leased_until,
             day_spent: self.options.per_day_max.is_some_and(|max| self.day_used >= max),
         }
     }
@@ -151,6 +154,11 @@ impl Lane {
     /// Nothing starts before `until`: after a restart, for what the last owner may have started.
     pub fn block(&mut self, until: Micros) {
         self.options.pace.block(until);
+    }
+
+    /// Whether enough of the lease is left to start something.
+    pub fn has_lease(&self, now: Now) -> bool {
+        now.mono.saturating_add(LEASE_LEFT_US) <= self.leased_until
     }
 
     pub(super) fn may_start(&self) -> bool {

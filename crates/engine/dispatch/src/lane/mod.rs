@@ -6,7 +6,7 @@
 //!
 //! Must never know: SQL, HTTP, what a message says. A change must keep this: nothing is sent before its mark was
 //! saved, nor later than the mark is good for; a key is free again only after its outcome was saved; a frame is
-//! forgotten only after its states were; no start breaks a cap.
+//! forgotten only after its states were; no start breaks a cap, and none is made at the end of the lease.
 
 mod choose;
 mod frames;
@@ -40,6 +40,10 @@ pub const HELD_MAX: usize = 100_000;
 pub const FRAMES_MAX: usize = 4_096;
 /// Frames claimed ahead of the one being worked on.
 pub const CLAIM_AHEAD: usize = 16;
+
+/// An owner starts nothing with less than this left of its lease: a request that it starts now is on its way before
+/// another owner can start one.
+pub const LEASE_LEFT_US: Micros = 2_000_000;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +221,12 @@ pub enum Event {
         /// Which.
         campaign: Id,
     },
-    /// No new starts; for shutdown.
+    /// The lease lasts until then.
+    Leased {
+        /// On the monotonic clock.
+        until: Micros,
+    },
+    /// No new starts; for shutdown, and for giving the lane up.
     Stop,
 }
 
@@ -354,8 +363,28 @@ pub struct Status {
     pub paused: bool,
     /// Nothing starts before this moment because the provider asked for it.
     pub blocked_until: Micros,
+    /// When the lease ends.
+    pub leased_until: Micros,
     /// Whether the day's messages are used up.
     pub day_spent: bool,
+}
+
+impl Status {
+    /// Two shards of one lane as one.
+    pub fn join(self, other: Status) -> Status {
+        Status {
+            in_flight: self.in_flight + other.in_flight,
+            unsent: self.unsent + other.unsent,
+            busy: self.busy + other.busy,
+            held: self.held + other.held,
+            frames: self.frames + other.frames,
+            stalled: self.stalled || other.stalled,
+            paused: self.paused || other.paused,
+            blocked_until: self.blocked_until.max(other.blocked_until),
+            leased_until: self.leased_until.min(other.leased_until),
+            day_spent: self.day_spent || other.day_spent,
+        }
+    }
 }
 
 /// The machine.
@@ -405,6 +434,8 @@ pub struct Lane {
     tally: Account,
     paused: bool,
     stopped: bool,
+    /// When the lease ends.
+    leased_until: Micros,
     paused_campaigns: HashSet<Id>,
     cancelled_campaigns: HashSet<Id>,
 }

@@ -31,7 +31,7 @@ use tokio::runtime::Runtime;
 use crate::clock::TestClock;
 use crate::data::Data;
 use crate::joined;
-use crate::life::Life;
+use crate::life::{Life, change};
 use crate::line::Line;
 use crate::people::People;
 use crate::vendor::{Adapters, Vendor};
@@ -112,6 +112,11 @@ impl TestApp {
         self.kill();
         self.clock.skip(DOWN);
         self.start();
+    }
+
+    /// What the database's clock does in time to leases that nobody renews.
+    pub fn let_leases_end(&self) {
+        self.wait(change(self.store(), "UPDATE job_lease SET expires_at = 0"));
     }
 
     /// Ends every connection to the database, whatever it is used for just now.
@@ -253,6 +258,7 @@ fn lane() -> LaneConfig {
         user: None,
         from: None,
         receipt_secret: None,
+        shards: 1,
         requests_per_second_max: None,
         messages_per_second_max: None,
         in_flight_max: 32,

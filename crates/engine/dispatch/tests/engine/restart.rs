@@ -58,7 +58,7 @@ fn nothing_starts_within_a_second_and_a_half_of_the_last_mark(mut app: TestApp) 
     app.lane().in_flight_max = 32;
     let before = app.vendor.calls().len();
     app.start();
-    let marked_at = app.number("SELECT marked_at FROM dispatch_shard");
+    let marked_at = app.number("SELECT marked_at FROM dispatch_pace");
     app.eventually("a request of the next life", || (app.vendor.calls().len() > before).then_some(()));
     assert!(marked_at > crate::clock::NOON);
     let first = app.vendor.calls()[before].at;

@@ -1,0 +1,503 @@
+//! Who carries which lanes: one task an instance that takes leases, starts lanes under them, renews them, and lets go.
+//!
+//! A lease that nobody has is taken; a lane is given up in good order when the gate closes, at a shutdown, or when another
+//! instance has nothing to carry while this one carries much. Given back, a lease rests for as long as the starts under
+//! it count for the provider, so that the cap holds across the move without anybody's clock being asked.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use naru_component::ctx::Ctx;
+use naru_core::clock::{Micros, Millis};
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_job::gate::Pass;
+use naru_job::lease::{self, Lease};
+use naru_store::error::StoreError;
+use sqlx::Row;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::campaign::CampaignState;
+use crate::config::{DispatchConfig, LaneConfig};
+use crate::consent::{Consent, NoAds};
+use crate::gauge::LaneGauges;
+use crate::lane::pace::Pace;
+use crate::lane::{Event, Lane, Now, Options};
+use crate::notice::{self, Notice};
+use crate::provider::Provider;
+use crate::receipt::{self, Mergers, Stored};
+use crate::runner::{self, End, Leash, Order, Running};
+use crate::shard::{Shard, Shards, part};
+use crate::templates::Templates;
+use crate::{engine::Lanes, restore};
+
+/// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
+/// provider's second too. A lease that is given back rests as long.
+const QUIET_MS: Millis = 1_500;
+/// How often the owner looks around without being told: others change what it looks at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// As [`LOOK_EVERY`] where one process owns the store: it is told of everything, and tries again what failed.
+const LOOK_EVERY_EMBEDDED: Duration = Duration::from_secs(5);
+/// For each shard that an instance carries it leaves a free lease to others for this much longer.
+const MODESTY_MS: Millis = 300;
+/// Nobody waits longer than this.
+const MODESTY_MAX_MS: Millis = 1_500;
+/// Receipt frames on their way to a lane.
+const RECEIPTS_AHEAD: usize = 256;
+/// Receipt rows read at once.
+const UNMERGED_PAGE: i64 = 500;
+/// A receipt row that was passed on and is still there after this is passed on again, which changes nothing.
+const IN_HAND_US: Micros = 60_000_000;
+
+/// What the owner works with.
+pub struct Parts {
+    /// The house's own.
+    pub ctx: Ctx,
+    /// Lanes as configured.
+    pub config: DispatchConfig,
+    /// Their shards.
+    pub shards: Shards,
+    /// Rendering.
+    pub templates: Templates,
+    /// Every lane's account.
+    pub providers: BTreeMap<String, Arc<dyn Provider>>,
+    /// Where running lanes are found.
+    pub lanes: Lanes,
+    /// Where their receipts go.
+    pub mergers: Mergers,
+    /// Told when there is something to do.
+    pub tug: Arc<Notify>,
+}
+
+/// Takes, keeps and gives up lanes.
+pub struct Owner {
+    parts: Parts,
+    held: HashMap<Shard, Held>,
+    /// When leases are renewed next.
+    renew_at: tokio::time::Instant,
+    /// Shards that could not be started, so that it is said once.
+    failing: HashSet<Shard>,
+}
+
+/// A shard that this instance carries.
+struct Held {
+    lease: Lease,
+    until: watch::Sender<Micros>,
+    running: Running,
+    ended: oneshot::Receiver<End>,
+    merger: mpsc::Sender<Stored>,
+    /// Receipts that other instances stored and that were passed on, with when.
+    in_hand: HashMap<Id, Micros>,
+    /// Notices that are being acted on.
+    noticed: Arc<std::sync::Mutex<HashSet<Id>>>,
+    leaving: bool,
+    _pass: Pass,
+}
+
+impl Owner {
+    /// An owner of nothing yet.
+    pub fn new(parts: Parts) -> Owner {
+        Owner { parts, held: HashMap::new(), renew_at: tokio::time::Instant::now(), failing: HashSet::new() }
+    }
+
+    /// Carries lanes until shutdown, and lets them all go then.
+    pub async fn work(mut self) {
+        let lifecycle = self.parts.ctx.lifecycle().clone();
+        let activity = lifecycle.activity("lanes");
+        let (tug, mut gate) = (self.parts.tug.clone(), self.parts.ctx.gate().follow());
+        let every = if self.is_embedded() { LOOK_EVERY_EMBEDDED } else { LOOK_EVERY };
+        loop {
+            let is_stopping = lifecycle.is_stopping();
+            self.look().await;
+            if is_stopping && self.held.is_empty() {
+                break;
+            }
+            tokio::select! {
+                () = tug.notified() => {}
+                Ok(()) = gate.changed() => {}
+                () = lifecycle.stopped(), if !is_stopping => {}
+                () = tokio::time::sleep_until(tokio::time::Instant::now() + every) => {}
+            }
+        }
+        drop(activity);
+    }
+
+    /// Does once what there is to do: what must not wait comes first.
+    pub async fn look(&mut self) {
+        self.forget_ended().await;
+        self.renew().await;
+        let is_open = !self.parts.ctx.gate().is_closed() && !self.parts.ctx.lifecycle().is_stopping();
+        if is_open {
+            self.take_free().await;
+            self.share().await;
+        } else {
+            self.held.values_mut().for_each(Held::leave_soon);
+        }
+        self.tell().await;
+    }
+
+    fn is_embedded(&self) -> bool {
+        self.parts.ctx.store().engine() == naru_store::Engine::Sqlite
+    }
+
+    /// Lanes that have ended: those that were left give their lease back.
+    async fn forget_ended(&mut self) {
+        let mut over = Vec::new();
+        for (shard, held) in &mut self.held {
+            match held.ended.try_recv() {
+                Ok(end) => over.push((shard.clone(), Some(end))),
+                Err(oneshot::error::TryRecvError::Closed) => over.push((shard.clone(), None)),
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
+        }
+        for (shard, end) in over {
+            self.write(&self.parts.lanes).remove(&shard);
+            self.write(&self.parts.mergers).remove(&shard);
+            let Some(held) = self.held.remove(&shard) else { continue };
+            match end {
+                Some(End::Left) => {
+                    if let Err(error) = lease::release(self.parts.ctx.store(), &held.lease, QUIET_MS).await {
+                        tracing::warn!(lane.name = %shard, error = %error, "a lease could not be given back, it ends by itself");
+                    }
+                    tracing::info!(lane.name = %shard, "lane given up");
+                }
+                Some(End::Lost) => {}
+                None => tracing::error!(lane.name = %shard, "a lane has ended in disorder, it is started anew"),
+            }
+        }
+    }
+
+    /// All leases in one commit, every two seconds or when one of them runs short.
+    async fn renew(&mut self) {
+        let now = self.parts.ctx.clock().monotonic_us();
+        let short = |held: &Held| held.lease.until < now.saturating_add(crate::lane::LEASE_LEFT_US);
+        if self.is_embedded() || (tokio::time::Instant::now() < self.renew_at && !self.held.values().any(short)) {
+            return;
+        }
+        self.renew_at = tokio::time::Instant::now() + lease::RENEW_EVERY;
+        let mut leases: Vec<Lease> = self.held.values().map(|held| held.lease.clone()).collect();
+        let lost = match lease::renew(self.parts.ctx.store(), self.parts.ctx.clock().as_ref(), &mut leases).await {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::warn!(error = %error, "leases could not be renewed, trying again");
+                return;
+            }
+        };
+        for held in self.held.values_mut() {
+            if lost.contains(&held.lease.name) {
+                held.until.send_replace(0);
+                held.running.order(Order::Lost).await;
+            } else if let Some(lease) = leases.iter().find(|lease| lease.name == held.lease.name) {
+                held.lease.until = lease.until;
+                held.until.send_replace(lease.until);
+            }
+        }
+    }
+
+    /// Takes what nobody has.
+    async fn take_free(&mut self) {
+        for shard in self.parts.shards.all().collect::<Vec<_>>() {
+            if self.held.contains_key(&shard) {
+                continue;
+            }
+            match self.take(&shard).await {
+                Ok(()) => drop(self.failing.remove(&shard)),
+                Err(failure) => {
+                    if self.failing.insert(shard.clone()) {
+                        tracing::error!(lane.name = %shard, error = %failure, "a lane could not be started, trying again");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, shard: &Shard) -> Result<(), Failure> {
+        let ctx = self.parts.ctx.clone();
+        let (Some(config), Some(provider)) =
+            (self.parts.config.lane.get(&*shard.lane), self.parts.providers.get(&*shard.lane))
+        else {
+            return Ok(());
+        };
+        let (config, provider) = (config.clone(), provider.clone());
+        if !self.is_embedded()
+            && let Some(standing) = lease::standing(ctx.store(), &shard.lease()).await?
+        {
+            // Whoever carries less comes first.
+            let patience = (MODESTY_MS * self.held.len() as Millis).min(MODESTY_MAX_MS);
+            if standing.holder != ctx.instance().name() && standing.left_ms > -patience {
+                return Ok(());
+            }
+        }
+        let Some(pass) = ctx.gate().enter(&format!("lane {shard}")) else { return Ok(()) };
+        let taken = lease::take(ctx.store(), ctx.clock().as_ref(), ctx.instance(), &shard.lease()).await?;
+        let Some(lease) = taken else { return Ok(()) };
+        let fence = lease.fence;
+        match self.start(shard, &config, provider, lease.clone(), pass).await {
+            Ok(held) => {
+                tracing::info!(lane.name = %shard, lane.fence = fence, "lane started");
+                self.held.insert(shard.clone(), held);
+                Ok(())
+            }
+            Err(failure) => {
+                // Others may have more luck.
+                let _ = lease::release(ctx.store(), &lease, QUIET_MS).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn start(
+        &self,
+        shard: &Shard,
+        config: &LaneConfig,
+        provider: Arc<dyn Provider>,
+        lease: Lease,
+        pass: Pass,
+    ) -> Result<Held, Failure> {
+        let ctx = &self.parts.ctx;
+        let pace = self.pace_of(shard).await?;
+        let options = options(config, provider.as_ref(), shard.no);
+        let batch_max = options.batch_max;
+        let (now, mono) = (ctx.clock().now_ms(), ctx.clock().monotonic_us());
+        let mut lane = Lane::new(options, pace.day, pace.day_used);
+        let quiet = (pace.marked_at + QUIET_MS - now).clamp(0, QUIET_MS);
+        lane.block(mono + quiet as u64 * 1_000);
+        if pace.paused {
+            lane.apply(Now { mono, wall: now }, Event::Pause(true));
+        }
+        let (until, leased) = watch::channel(lease.until);
+        let parts = runner::Parts {
+            shard: shard.clone(),
+            name: shard.to_string(),
+            channel: config.channel,
+            store: ctx.store().clone(),
+            clock: ctx.clock().clone(),
+            lifecycle: ctx.lifecycle().clone(),
+            consent: ctx.find::<dyn Consent>().unwrap_or_else(|| Arc::new(NoAds)),
+            allow_list: self.allow_list(config)?,
+            templates: self.parts.templates.clone(),
+            batch_max,
+            timeout: Duration::from_millis(config.timeout_ms),
+            fence: lease.fence,
+            leash: Leash { until: leased, tug: self.parts.tug.clone() },
+            gauges: LaneGauges::new(ctx.metrics(), shard),
+            provider,
+        };
+        let (merger, receipts) = mpsc::channel(RECEIPTS_AHEAD);
+        restore::restore(&parts, &mut lane).await?;
+        let (running, ended) = runner::start(parts, lane, receipts);
+        self.write(&self.parts.mergers).insert(shard.clone(), merger.clone());
+        self.write(&self.parts.lanes).insert(shard.clone(), running.clone());
+        self.pass_on_unmerged(shard.clone(), merger.clone());
+        Ok(Held {
+            lease,
+            until,
+            running,
+            ended,
+            merger,
+            in_hand: HashMap::new(),
+            noticed: Arc::default(),
+            leaving: false,
+            _pass: pass,
+        })
+    }
+
+    async fn pace_of(&self, shard: &Shard) -> Result<StoredPace, Failure> {
+        let row = sqlx::query(
+            "SELECT p.day, p.day_used, p.marked_at, s.paused FROM dispatch_pace p
+             JOIN dispatch_shard s ON s.lane = p.lane AND s.shard = p.shard WHERE p.lane = $1 AND p.shard = $2",
+        )
+        .bind(shard.lane.to_string())
+        .bind(shard.column())
+        .fetch_one(self.parts.ctx.store().reader())
+        .await
+        .map_err(StoreError::from)?;
+        let read = || -> Result<StoredPace, sqlx::Error> {
+            Ok(StoredPace {
+                day: row.try_get(0)?,
+                day_used: row.try_get::<i64, _>(1)? as u64,
+                marked_at: row.try_get(2)?,
+                paused: row.try_get::<i64, _>(3)? == 1,
+            })
+        };
+        Ok(read().map_err(StoreError::from)?)
+    }
+
+    /// Where another instance carries less by two or more, one shard goes over.
+    async fn share(&mut self) {
+        if self.is_embedded() || self.held.len() < 2 || self.held.values().any(|held| held.leaving) {
+            return;
+        }
+        let least = match self.least_elsewhere().await {
+            Ok(least) => least,
+            Err(error) => return tracing::warn!(error = %error, "it could not be seen what other instances carry"),
+        };
+        if least.is_some_and(|least| least + 2 <= self.held.len())
+            && let Some((_, held)) = self.held.iter_mut().max_by(|a, b| a.0.cmp(b.0))
+        {
+            held.leave_soon();
+        }
+    }
+
+    /// How many shards the living instance with the fewest carries, this one aside.
+    async fn least_elsewhere(&self) -> Result<Option<usize>, StoreError> {
+        let ctx = &self.parts.ctx;
+        let text = format!(
+            "SELECT CAST(COUNT(l.name) AS BIGINT) FROM job_instance i
+             LEFT JOIN job_lease l ON l.holder = i.name AND l.expires_at > {now} AND l.name LIKE 'lane/%'
+             WHERE i.seen_at > {now} - {life} AND i.drain_until <= {now} AND i.name <> $1
+             GROUP BY i.name ORDER BY 1 LIMIT 1",
+            now = ctx.store().engine().now(),
+            life = lease::LEASE_MS,
+        );
+        let least: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+            .bind(ctx.instance().name())
+            .fetch_optional(ctx.store().reader())
+            .await?;
+        Ok(least.map(|least| least as usize))
+    }
+
+    /// What others stored for the lanes that are carried here: notices, and on several machines receipts.
+    async fn tell(&mut self) {
+        let (ctx, embedded) = (self.parts.ctx.clone(), self.is_embedded());
+        for (shard, held) in &mut self.held {
+            match notice::read(ctx.store(), shard).await {
+                Ok(notices) => notices.into_iter().for_each(|notice| held.notice(&ctx, shard, notice)),
+                Err(error) => {
+                    tracing::warn!(lane.name = %shard, error = %error, "notices could not be read, trying again")
+                }
+            }
+            if !embedded && let Err(error) = held.pass_on_from_elsewhere(&ctx, shard).await {
+                tracing::warn!(lane.name = %shard, error = %error, "receipts could not be read, trying again");
+            }
+        }
+    }
+
+    /// Receipts that were stored before the lane started are merged first.
+    fn pass_on_unmerged(&self, shard: Shard, merger: mpsc::Sender<Stored>) {
+        let store = self.parts.ctx.store().clone();
+        self.parts.ctx.lifecycle().spawn("unmerged receipts", async move {
+            let mut after = Id::default();
+            loop {
+                let page = match receipt::unmerged(&store, &shard, UNMERGED_PAGE, after, "").await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        tracing::error!(lane.name = %shard, error = %error, "stored receipts could not be read");
+                        return;
+                    }
+                };
+                let Some(last) = page.last() else { return };
+                after = last.row;
+                for stored in page {
+                    if merger.send(stored).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    /// The only recipients of a lane, unless it is the sandbox or the shop is in production.
+    fn allow_list(&self, config: &LaneConfig) -> Result<Option<HashSet<String>>, Failure> {
+        let everybody = self.parts.config.production || config.provider == "sandbox";
+        (!everybody).then(|| self.parts.config.allowed()).transpose()
+    }
+
+    fn write<'a, T>(&self, lock: &'a std::sync::RwLock<T>) -> std::sync::RwLockWriteGuard<'a, T> {
+        lock.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Held {
+    fn leave_soon(&mut self) {
+        // Where its orders are full it is told at the next look.
+        self.leaving = self.leaving || self.running.leave();
+    }
+
+    /// Has the lane act on the state in which the campaign is now, and removes the notice after that.
+    fn notice(&mut self, ctx: &Ctx, shard: &Shard, notice: Notice) {
+        if !lock(&self.noticed).insert(notice.id) {
+            return;
+        }
+        let (running, store, noticed, shard) =
+            (self.running.clone(), ctx.store().clone(), self.noticed.clone(), shard.clone());
+        ctx.lifecycle().spawn("notice", async move {
+            let done = match act(&running, &notice).await {
+                Ok(()) => notice::take(&store, &shard, notice.id).await.map_err(Failure::from),
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = done {
+                tracing::warn!(lane.name = %shard, campaign.id = %notice.campaign, error = %failure,
+                    "a campaign's change could not be carried out, trying again");
+            }
+            lock(&noticed).remove(&notice.id);
+        });
+    }
+
+    async fn pass_on_from_elsewhere(&mut self, ctx: &Ctx, shard: &Shard) -> naru_store::Result<()> {
+        let now = ctx.clock().monotonic_us();
+        self.in_hand.retain(|_, since| *since + IN_HAND_US > now);
+        let page = receipt::unmerged(ctx.store(), shard, UNMERGED_PAGE, Id::default(), ctx.instance().name()).await?;
+        for stored in page {
+            if self.in_hand.contains_key(&stored.row) {
+                continue;
+            }
+            let row = stored.row;
+            // A full channel is a lane that is behind: it is passed on at the next look.
+            if self.merger.try_send(stored).is_err() {
+                break;
+            }
+            self.in_hand.insert(row, now);
+        }
+        Ok(())
+    }
+}
+
+fn lock(set: &std::sync::Mutex<HashSet<Id>>) -> std::sync::MutexGuard<'_, HashSet<Id>> {
+    set.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+async fn act(running: &Running, notice: &Notice) -> Result<(), Failure> {
+    let gone = || Failure::unavailable("lane-not-running").arg("lane", "");
+    let campaign = notice.campaign;
+    let paused = match notice.state {
+        Some(CampaignState::Paused) => true,
+        Some(CampaignState::Running) => false,
+        Some(CampaignState::Cancelled) => {
+            let (done, answered) = oneshot::channel();
+            running.order(Order::Cancel(campaign, done)).await;
+            return answered.await.map_err(|_| gone())?;
+        }
+        // Nothing of it has left or will.
+        Some(CampaignState::Loading | CampaignState::Done) | None => return Ok(()),
+    };
+    let (done, taken) = oneshot::channel();
+    running.order(Order::Event(Event::PauseCampaign { campaign, paused }, done)).await;
+    taken.await.map_err(|_| gone())
+}
+
+struct StoredPace {
+    day: i64,
+    day_used: u64,
+    marked_at: Millis,
+    paused: bool,
+}
+
+/// A shard's part of what is configured.
+fn options(config: &LaneConfig, provider: &dyn Provider, no: u16) -> Options {
+    let batch = config.batch_max.map_or(usize::MAX, |max| max as usize);
+    let part_of = |cap: u64| part(cap, no, config.shards);
+    let per_second = |cap: Option<u32>| cap.map(|cap| part_of(cap.into()) as u32);
+    Options {
+        batch_max: provider.batch_max().min(batch).min(crate::frame::MESSAGES_MAX),
+        pace: Pace::new(per_second(config.requests_per_second_max), per_second(config.messages_per_second_max)),
+        in_flight_max: part_of(config.in_flight_max.into()) as usize,
+        per_day_max: config.messages_per_day_max.map(part_of),
+        tries_max: config.attempts_max.min(1_000) as u16,
+        retry_base_ms: config.retry_base_ms,
+        retry_max_ms: config.retry_max_ms,
+        timeout_ms: config.timeout_ms,
+        level: provider.level(),
+    }
+}
