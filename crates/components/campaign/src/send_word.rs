@@ -91,7 +91,7 @@ pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
         None => Err(Failure::bug("an import without an end")),
     };
     match (fed, done) {
-        (Ok((outcome, source)), Ok(done)) => answer(&ctx, &dispatch, &call, &name, done, &outcome, &source),
+        (Ok((outcome, source)), Ok(done)) => answer(&ctx, &dispatch, &call, &name, done, &outcome, &source).await,
         // What went wrong with the file says more than that the import has no end, and why the import ended says more
         // than that nobody took what was read.
         (Err(failure), _) if failure.code != "import-interrupted" => Err(failure),
@@ -147,7 +147,7 @@ pub fn template_ref(template: &Template) -> TemplateRef {
     TemplateRef { id: template.text.id.clone(), version: template.version, variables: template.variables.len() as u8 }
 }
 
-fn answer(
+async fn answer(
     ctx: &Ctx,
     dispatch: &Arc<Dispatch>,
     call: &Call<SendArgs>,
@@ -158,10 +158,13 @@ fn answer(
 ) -> Result<Answer, Failure> {
     let (accepted, refused) = (done.accepted.to_string(), outcome.refused.to_string());
     let campaign = done.campaign.to_string();
+    // By this instance or by another.
+    let lane = dispatch.route(source.template.text.channel)?;
+    let is_carried = !dispatch.carried_by(lane).await?.is_empty();
     let data = json!({
         "campaign": campaign, "name": name, "accepted": done.accepted, "refused": outcome.refused,
         "template": source.template.text.id, "version": source.template.version,
-        "running": dispatch.is_running(),
+        "running": is_carried,
     });
     let args = [
         ("name", name),
@@ -172,7 +175,7 @@ fn answer(
     let mut answer = Answer::data(data)?.line(ctx.say(call.lang, "send-accepted", &args));
     answer = with_refusals(ctx, call.lang, answer, outcome, source);
     answer = answer.line(ctx.say(call.lang, "send-campaign", &args));
-    if !dispatch.is_running() {
+    if !is_carried {
         answer = answer.warn(ctx.say(call.lang, "send-no-serve", &[]));
     } else if call.args.watch {
         answer.follow = Some(Follow { word: "campaign show".to_owned(), args: json!({ "campaign": campaign }) });

@@ -200,11 +200,6 @@ impl Dispatch {
         }
     }
 
-    /// Whether lanes run in this process.
-    pub fn is_running(&self) -> bool {
-        !self.lanes().is_empty()
-    }
-
     /// Stores single messages; answers after they are on the disk.
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
         let intake = self.ready()?.intake.as_ref().ok_or_else(|| Failure::unavailable("store-read-only"))?;

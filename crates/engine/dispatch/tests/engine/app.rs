@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use naru_component::ctx::{Ctx, Parts};
 use naru_core::clock::Clock;
+use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::metric::Metrics;
 use naru_dispatch::audit::{self, Audit};
@@ -89,12 +90,18 @@ impl TestApp {
     /// A life that takes messages in and sends nothing, as before the lanes start.
     pub fn start_intake(&mut self) {
         assert!(self.life.is_none(), "one life at a time");
-        self.life = Some(self.begin("first", None));
+        self.life = Some(self.begin("first", None).unwrap());
+    }
+
+    /// Why a life cannot begin.
+    pub fn refusal_of_start(&self) -> String {
+        assert!(self.life.is_none(), "one life at a time");
+        self.begin("first", None).err().expect("it is refused").code
     }
 
     /// A second naru beside the one that runs. An embedded store has one owner, so there the two share it.
     pub fn another(&self) -> Life {
-        self.begin("another", (self.engine == Engine::Sqlite).then(|| self.store().clone()))
+        self.begin("another", (self.engine == Engine::Sqlite).then(|| self.store().clone())).unwrap()
     }
 
     /// Ends the life in good order.
@@ -155,9 +162,9 @@ impl TestApp {
         })
     }
 
-    fn begin(&self, instance: &str, store: Option<Store>) -> Life {
+    fn begin(&self, instance: &str, store: Option<Store>) -> Result<Life, Failure> {
         let runtime = runtime();
-        let (ctx, dispatch) = runtime.block_on(async {
+        let begun = runtime.block_on(async {
             let lifecycle = Lifecycle::default();
             let is_shared = store.is_some();
             let store = match store {
@@ -188,12 +195,12 @@ impl TestApp {
                     .unwrap();
             }
             let dispatch = Dispatch::new(self.config.clone(), &ctx);
-            dispatch.prepare().await.unwrap();
-            (ctx, dispatch)
+            dispatch.prepare().await.map(|()| (ctx, dispatch))
         });
+        let (ctx, dispatch) = begun?;
         let life = Life::new(runtime, ctx, dispatch, self.vendor.clone());
         life.push_templates();
-        life
+        Ok(life)
     }
 
     async fn open(&self, access: Access) -> Store {

@@ -31,6 +31,7 @@ mod idempotency_key;
 mod import_cancelled;
 mod import_killed;
 mod import_lease;
+mod instances;
 mod message_view;
 mod order_per_customer;
 mod receipts;
