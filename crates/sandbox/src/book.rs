@@ -151,9 +151,20 @@ impl Book {
         Ok(answers)
     }
 
-    /// Whether the group was sent, and how many messages it holds.
-    pub fn group(&mut self, number: u32, now: Micros) -> Result<(bool, usize), Refused> {
-        self.groups.find(number, now).map(|group| (group.sent().is_some(), group.len()))
+    /// The group that was opened with that key.
+    pub fn keyed_group(&mut self, key: &str, now: Micros) -> Option<u32> {
+        self.groups.keyed(key, now)
+    }
+
+    /// How far the group is, how many messages it holds, and what sending it was answered.
+    pub fn group(&mut self, number: u32, now: Micros) -> Result<(&'static str, usize, Option<Vec<u8>>), Refused> {
+        let group = self.groups.find(number, now)?;
+        Ok((group.state(), group.len(), group.sent().map(|answer| answer.results(&self.ledger))))
+    }
+
+    /// Deletes a group that was not sent; answers whether it was there until now.
+    pub fn delete_group(&mut self, number: u32, now: Micros) -> Result<bool, Refused> {
+        self.groups.delete(number, now)
     }
 
     /// Sends a group, or answers again what sending it was answered; only then are entries missing.
@@ -161,6 +172,9 @@ impl Book {
         let group = self.groups.find(number, stamp.at)?;
         if let Some(answer) = group.sent() {
             return Ok((None, answer.results(&self.ledger)));
+        }
+        if group.is_deleted() {
+            return Err(Refused::Deleted);
         }
         let messages = group.len();
         if self.is_full(messages) {

@@ -29,12 +29,14 @@ pub enum Change<'a> {
     Single,
     /// Up to a thousand messages.
     Batch,
-    /// A new group.
+    /// A new group, with messages or without.
     OpenGroup,
     /// Messages for a group.
     PutMessages(&'a str),
     /// A group is sent.
     SendGroup(&'a str),
+    /// A group that was not sent is deleted.
+    DeleteGroup(&'a str),
 }
 
 /// Performs a change and answers it.
@@ -104,7 +106,7 @@ impl Change<'_> {
             Change::Batch => Call::batch(body),
             Change::OpenGroup => Call::open(body),
             Change::PutMessages(_) => Call::put(body),
-            Change::SendGroup(_) => Ok(Call::bare()),
+            Change::SendGroup(_) | Change::DeleteGroup(_) => Ok(Call::bare()),
         }
     }
 
@@ -119,9 +121,10 @@ impl Change<'_> {
         let drafts: Vec<Draft<'_>> = call.messages.iter().map(|message| Draft::new(message, faults)).collect();
         match self {
             Change::Single | Change::Batch => self.send(vendor, call, &drafts, arrival),
-            Change::OpenGroup => (open_group(vendor, call, arrival), None),
+            Change::OpenGroup => (open_group(vendor, call, &drafts, arrival), None),
             Change::PutMessages(group) => (put_messages(vendor, group, &drafts, arrival), None),
             Change::SendGroup(group) => send_group(vendor, group, arrival),
+            Change::DeleteGroup(group) => (delete_group(vendor, group, arrival), None),
         }
     }
 
@@ -157,14 +160,29 @@ impl Change<'_> {
     }
 }
 
-fn open_group(vendor: &Vendor, call: &Call<'_>, arrival: &Arrival<'_>) -> Reply {
+/// Opens a group and puts the messages that came along into it, so that a client needs one call for both.
+fn open_group(vendor: &Vendor, call: &Call<'_>, drafts: &[Draft<'_>], arrival: &Arrival<'_>) -> Reply {
     let key = call.key.as_ref().map(|key| &*key.0);
-    let mut book = vendor.book();
-    let (number, found) = match book.open_group(key, arrival.stamp().at) {
-        Ok(opened) => opened,
+    let (name, found, put, tag) = {
+        let (mut book, now) = (vendor.book(), arrival.stamp().at);
+        let (number, found) = match book.open_group(key, now) {
+            Ok(opened) => opened,
+            Err(refused) => return refuse(refused),
+        };
+        // Sent meanwhile: what it holds is settled, and the client reads it from the group.
+        let put = match book.put(number, drafts, now) {
+            Err(Refused::Sent) => Ok(Vec::new()),
+            put => put,
+        };
+        (book.group_name(number), found, put, book.ledger().tag())
+    };
+    let answers = match put {
+        Ok(answers) => answers,
         Err(refused) => return refuse(refused),
     };
-    let reply = Reply::value(&json!({ "group": book.group_name(number) }));
+    let head = format!(r#"{{"group":"{name}","results":["#);
+    let results = write_answers(drafts, &answers, tag);
+    let reply = Reply::ok([head.as_bytes(), &results, b"]}"].concat());
     if found { reply.replay() } else { reply }
 }
 
@@ -194,6 +212,20 @@ fn send_group(vendor: &Vendor, group: &str, arrival: &Arrival<'_>) -> (Reply, Op
     }
 }
 
+fn delete_group(vendor: &Vendor, group: &str, arrival: &Arrival<'_>) -> Reply {
+    let deleted = {
+        let mut book = vendor.book();
+        book.group_number(group).and_then(|number| book.delete_group(number, arrival.stamp().at))
+    };
+    match deleted {
+        Ok(now) => {
+            let reply = Reply::value(&json!({ "group": group, "state": "deleted" }));
+            if now { reply } else { reply.replay() }
+        }
+        Err(refused) => refuse(refused),
+    }
+}
+
 /// Writes each message's answer, with commas between them.
 fn write_answers(drafts: &[Draft<'_>], answers: &[(Code, u32)], tag: u32) -> Vec<u8> {
     let bytes: usize = drafts.iter().map(|draft| draft.reference.len() + ANSWER_BYTES).sum();
@@ -214,6 +246,7 @@ fn refuse(refused: Refused) -> Reply {
     match refused {
         Refused::NotFound => Reply::not_found(),
         Refused::Sent => Reply::error(StatusCode::CONFLICT, r#"{"code":"group-sent"}"#),
+        Refused::Deleted => Reply::error(StatusCode::CONFLICT, r#"{"code":"group-deleted"}"#),
         Refused::TooLarge => Reply::error(StatusCode::BAD_REQUEST, r#"{"code":"group-too-large"}"#),
         Refused::TooMany => Reply::error(StatusCode::SERVICE_UNAVAILABLE, r#"{"code":"too-many-groups"}"#),
         Refused::Full => full(),

@@ -17,7 +17,7 @@ pub enum Level {
     /// A repeated key gets the first answer again and sends nothing.
     #[default]
     Key,
-    /// As `key`; and messages can be put into a group first and sent by a second call.
+    /// As `key`; and messages can be put into a group first and sent, or deleted, by a second call.
     TwoPhase,
 }
 

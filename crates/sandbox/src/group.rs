@@ -33,7 +33,17 @@ pub struct Group {
     rows: Vec<Row>,
     /// Rows by the hash of their reference.
     seen: HashMap<u64, u32>,
-    sent: Option<Answer>,
+    stage: Stage,
+}
+
+/// How far a group is.
+enum Stage {
+    /// It takes messages and can be sent or deleted.
+    Open,
+    /// It was sent, and answered this.
+    Sent(Answer),
+    /// It was deleted. Its key stays known, so that no late call of the same client opens another one.
+    Deleted,
 }
 
 /// Why a group refuses a call.
@@ -43,6 +53,8 @@ pub enum Refused {
     NotFound,
     /// It was sent.
     Sent,
+    /// It was deleted.
+    Deleted,
     /// It would hold too many messages.
     TooLarge,
     /// Too many groups are open.
@@ -66,12 +78,29 @@ impl Group {
 
     /// How many messages it holds or was sent with.
     pub fn len(&self) -> usize {
-        self.sent.as_ref().map_or(self.rows.len(), Answer::len)
+        self.sent().map_or(self.rows.len(), Answer::len)
     }
 
     /// What sending it was answered.
     pub fn sent(&self) -> Option<&Answer> {
-        self.sent.as_ref()
+        match &self.stage {
+            Stage::Sent(answer) => Some(answer),
+            Stage::Open | Stage::Deleted => None,
+        }
+    }
+
+    /// Whether it was deleted.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.stage, Stage::Deleted)
+    }
+
+    /// As it is told of.
+    pub fn state(&self) -> &'static str {
+        match self.stage {
+            Stage::Open => "open",
+            Stage::Sent(_) => "sent",
+            Stage::Deleted => "deleted",
+        }
     }
 }
 
@@ -108,7 +137,7 @@ impl Groups {
         if let Some(key) = &key {
             self.by_key.insert(key.clone(), number);
         }
-        self.groups.insert(number, Group { at: now, key, rows: Vec::new(), seen: HashMap::new(), sent: None });
+        self.groups.insert(number, Group { at: now, key, rows: Vec::new(), seen: HashMap::new(), stage: Stage::Open });
         Ok(number)
     }
 
@@ -123,10 +152,11 @@ impl Groups {
         self.expire(now);
         let group = self.groups.get_mut(&number).ok_or(Refused::NotFound)?;
         let more = drafts.iter().filter(|draft| group.find(draft).is_none()).count();
-        match group.sent {
-            Some(_) => Err(Refused::Sent),
-            None if group.rows.len() + more > GROUP_MESSAGES_MAX => Err(Refused::TooLarge),
-            None => Ok(group),
+        match group.stage {
+            Stage::Sent(_) => Err(Refused::Sent),
+            Stage::Deleted => Err(Refused::Deleted),
+            Stage::Open if group.rows.len() + more > GROUP_MESSAGES_MAX => Err(Refused::TooLarge),
+            Stage::Open => Ok(group),
         }
     }
 
@@ -140,8 +170,23 @@ impl Groups {
     /// Remembers what sending the group was answered.
     pub fn close(&mut self, number: u32, answer: Answer) {
         if let Some(group) = self.groups.get_mut(&number) {
-            group.sent = Some(answer);
+            group.stage = Stage::Sent(answer);
             self.open -= 1;
+        }
+    }
+
+    /// Deletes a group that was not sent; answers whether it was there until now.
+    pub fn delete(&mut self, number: u32, now: Micros) -> Result<bool, Refused> {
+        self.expire(now);
+        let group = self.groups.get_mut(&number).ok_or(Refused::NotFound)?;
+        match group.stage {
+            Stage::Sent(_) => Err(Refused::Sent),
+            Stage::Deleted => Ok(false),
+            Stage::Open => {
+                (group.stage, group.rows, group.seen) = (Stage::Deleted, Vec::new(), HashMap::new());
+                self.open -= 1;
+                Ok(true)
+            }
         }
     }
 
@@ -150,7 +195,7 @@ impl Groups {
             && oldest.get().at + self.life <= now
         {
             let group = oldest.remove();
-            self.open -= usize::from(group.sent.is_none());
+            self.open -= usize::from(matches!(group.stage, Stage::Open));
             if let Some(key) = group.key {
                 self.by_key.remove(&key);
             }
@@ -169,6 +214,17 @@ mod tests {
         assert_eq!(groups.keyed("k", 99), Some(number));
         assert_eq!(groups.keyed("k", 100), None);
         assert_eq!(groups.find(number, 100).err(), Some(Refused::NotFound));
+        assert_eq!((groups.open, groups.by_key.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_deleted_group_makes_room_and_keeps_its_key() {
+        let mut groups = Groups::new(100);
+        let number = groups.open(Some("k"), 0).unwrap();
+        assert_eq!((groups.delete(number, 0), groups.delete(number, 0)), (Ok(true), Ok(false)));
+        assert_eq!((groups.open, groups.keyed("k", 99)), (0, Some(number)));
+        assert_eq!(groups.fillable(number, &[], 0).err(), Some(Refused::Deleted));
+        assert_eq!(groups.delete(number, 100), Err(Refused::NotFound));
         assert_eq!((groups.open, groups.by_key.len()), (0, 0));
     }
 

@@ -71,7 +71,7 @@ pub struct Options {
     ///
     /// `none` accepts again whatever is sent again. `lookup` tells what became of a key or a reference. `key` answers a
     /// repeated idempotency key as it did the first time and sends nothing. `two-phase` does so too, and lets messages
-    /// be put into a group that is sent by a second call.
+    /// be put into a group that is sent by a second call, and can be looked at and deleted until then.
     #[arg(long, value_enum, default_value = "key")]
     pub level: Level,
 
@@ -82,13 +82,14 @@ pub struct Options {
     /// Most requests taken in any second
     ///
     /// What comes above it is answered 429 with `Retry-After`, and nothing of it is accepted. The second slides: any
-    /// 1,000 ms count, not those of the clock.
+    /// 1,000 ms count, not those of the clock. Every call counts, questions too, and each step of a group by itself.
     #[arg(long, value_name = "N")]
     pub requests_per_second: Option<u32>,
 
     /// Most messages taken in any second
     ///
-    /// As `--requests-per-second`. A batch that is larger than the limit never gets through.
+    /// As `--requests-per-second`. A batch that is larger than the limit never gets through. The messages of a group
+    /// count in the call that brings them.
     #[arg(long, value_name = "N")]
     pub messages_per_second: Option<u32>,
 

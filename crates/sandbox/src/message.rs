@@ -75,6 +75,8 @@ struct Put<'a> {
 struct Open<'a> {
     #[serde(borrow, default)]
     key: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    messages: Vec<Message<'a>>,
 }
 
 /// Why a body is refused.
@@ -109,8 +111,8 @@ impl<'a> Call<'a> {
 
     /// Reads the body of `POST /v1/groups`.
     pub fn open(body: &'a [u8]) -> Result<Call<'a>, Refusal> {
-        let Open { key } = read(body)?;
-        Call { key, messages: Vec::new() }.checked()
+        let Open { key, messages } = read(body)?;
+        Call { key, messages }.checked()
     }
 
     /// A call without a body.

@@ -113,11 +113,15 @@ async fn vendor_call(vendor: &Arc<Vendor>, parts: &Parts, path: &str, body: Inco
             Some(rest) => match (method, rest.split_once('/')) {
                 (&Method::PUT, Some((group, "messages"))) => Change::PutMessages(group),
                 (&Method::POST, Some((group, "send"))) => Change::SendGroup(group),
-                (&Method::GET, None) => return Ok(ask(vendor, group_state(vendor, rest)).await),
+                (&Method::DELETE, None) => Change::DeleteGroup(rest),
+                (&Method::GET, None) => return Ok(ask(vendor, || group_by_name(vendor, rest)).await),
                 _ => return Ok(Reply::not_found()),
             },
             None if method == Method::GET && path == "lookup" => {
-                return Ok(ask(vendor, lookup(vendor, &parts.uri)).await);
+                return Ok(ask(vendor, || lookup(vendor, &parts.uri)).await);
+            }
+            None if method == Method::GET && path == "groups" && two_phase => {
+                return Ok(ask(vendor, || group_by_key(vendor, &parts.uri)).await);
             }
             None => return Ok(Reply::not_found()),
         },
@@ -130,21 +134,45 @@ fn is_authorized(vendor: &Vendor, parts: &Parts) -> bool {
     key.is_some_and(|key| vendor.options.api_key.matches(key))
 }
 
-/// Answers a question after the latency that every answer has.
-async fn ask(vendor: &Vendor, reply: Reply) -> Reply {
+/// Answers a question after the latency that every answer has. It is a request like any other: it counts for the
+/// limits, which know no difference between a caller that sends too fast and one that asks too often.
+async fn ask(vendor: &Vendor, answer: impl FnOnce() -> Reply) -> Reply {
+    let mut arrival = vendor.arrive();
+    let reply = if arrival.count(0) {
+        answer()
+    } else {
+        arrival.throttled();
+        Reply::throttled().retry_after()
+    };
     vendor.pause(Duration::from_millis(vendor.options.latency_ms)).await;
     reply
 }
 
-fn group_state(vendor: &Vendor, group: &str) -> Reply {
+fn group_by_name(vendor: &Vendor, name: &str) -> Reply {
+    let number = vendor.book().group_number(name);
+    number.map_or_else(|_| Reply::not_found(), |number| group_state(vendor, number))
+}
+
+/// By key the absence is an answer too, and not that of a wrong address: a client decides by it what it sends again.
+fn group_by_key(vendor: &Vendor, uri: &Uri) -> Reply {
+    let Some(key) = field(uri, "key") else { return Reply::bad_request("expected key") };
+    let number = vendor.book().keyed_group(&key, vendor.now());
+    number.map_or_else(|| Reply::value(&json!({ "found": false })), |number| group_state(vendor, number))
+}
+
+fn group_state(vendor: &Vendor, number: u32) -> Reply {
     let now = vendor.now();
     let mut book = vendor.book();
-    match book.group_number(group).and_then(|number| book.group(number, now)) {
-        Ok((sent, messages)) => {
-            Reply::value(&json!({ "state": if sent { "sent" } else { "open" }, "messages": messages }))
-        }
-        Err(_) => Reply::not_found(),
+    let Ok((state, messages, sent)) = book.group(number, now) else { return Reply::not_found() };
+    let name = book.group_name(number);
+    let mut body = format!(r#"{{"found":true,"group":"{name}","state":"{state}","messages":{messages}"#).into_bytes();
+    if let Some(results) = sent {
+        body.extend_from_slice(b",\"results\":[");
+        body.extend_from_slice(&results);
+        body.push(b']');
     }
+    body.push(b'}');
+    Reply::ok(body)
 }
 
 fn lookup(vendor: &Vendor, uri: &Uri) -> Reply {

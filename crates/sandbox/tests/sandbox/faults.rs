@@ -156,8 +156,17 @@ async fn the_steps_of_a_group_can_fail_like_any_call() {
     kit.set_faults(&json!({ "reset-after-accept": 100 })).await;
     let messages = json!({ "messages": [message("a")] }).to_string().into_bytes();
     assert!(kit.try_call("PUT", &format!("{path}/messages"), "sandbox", messages).await.is_none());
-    assert_eq!(kit.get(&path).await.json(), json!({ "state": "open", "messages": 1 }));
+    let state =
+        async || (kit.get(&path).await.json()["state"].clone(), kit.get(&path).await.json()["messages"].clone());
+    assert_eq!(state().await, (json!("open"), json!(1)));
     assert!(kit.try_call("POST", &format!("{path}/send"), "sandbox", Vec::new()).await.is_none());
-    assert_eq!(kit.get(&path).await.json(), json!({ "state": "sent", "messages": 1 }));
+    assert_eq!(state().await, (json!("sent"), json!(1)));
     assert_eq!(kit.accepted().await, ["a"]);
+    let body = json!({ "key": "other", "messages": [message("b")] }).to_string().into_bytes();
+    assert!(kit.try_call("POST", "/v1/groups", "sandbox", body).await.is_none());
+    let opened = kit.get("/v1/groups?key=other").await.json();
+    assert_eq!((&opened["state"], &opened["messages"]), (&json!("open"), &json!(1)));
+    let path = format!("/v1/groups/{}", opened["group"].as_str().unwrap());
+    assert!(kit.try_call("DELETE", &path, "sandbox", Vec::new()).await.is_none());
+    assert_eq!(kit.get(&path).await.json()["state"], "deleted");
 }

@@ -6,7 +6,7 @@ use naru_sandbox::Options;
 use naru_sandbox::flag::Level;
 use serde_json::{Value, json};
 
-use crate::kit::{HeldClock, Kit, batch, message, single};
+use crate::kit::{HeldClock, Kit, batch, field, message, single};
 
 #[tokio::test]
 async fn at_none_and_lookup_a_repeated_key_is_accepted_again_and_shows_as_doubled() {
@@ -87,15 +87,65 @@ async fn only_a_sent_group_is_in_the_ledger() {
     let group = open(&kit, "k").await;
     let put = kit.call("PUT", &format!("{group}/messages"), &json!({ "messages": [message("a"), message("b")] })).await;
     assert_eq!(put.brief(), "200 ok ok");
-    assert_eq!(kit.get(&group).await.json(), json!({ "state": "open", "messages": 2 }));
+    let name = group.trim_start_matches("/v1/groups/");
+    let open = json!({ "found": true, "group": name, "state": "open", "messages": 2 });
+    assert_eq!(kit.get(&group).await.json(), open);
+    assert_eq!(kit.get("/v1/groups?key=k").await.json(), open);
+    assert_eq!(kit.get("/v1/groups?key=other").await.json(), json!({ "found": false }));
     assert_eq!(kit.get("/v1/lookup?key=k").await.json(), json!({ "found": false }));
     assert!(kit.accepted().await.is_empty());
 
     let sent = kit.post(&format!("{group}/send"), &Value::Null).await;
     assert_eq!(sent.text, put.text, "the same ids");
-    assert_eq!(kit.get(&group).await.json(), json!({ "state": "sent", "messages": 2 }));
+    let results = &sent.json()["results"];
+    let settled = json!({ "found": true, "group": name, "state": "sent", "messages": 2, "results": results });
+    assert_eq!(kit.get(&group).await.json(), settled);
+    assert_eq!(kit.get("/v1/groups?key=k").await.json(), settled);
     assert_eq!(kit.get("/v1/lookup?key=k").await.json()["results"], sent.json()["results"]);
     assert_eq!(kit.accepted().await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_group_is_opened_and_filled_by_one_call_that_can_be_repeated() {
+    let kit = Kit::level(Level::TwoPhase).await;
+    let body = json!({ "key": "k", "messages": [message("a"), message("b")] });
+    let first = kit.post("/v1/groups", &body).await;
+    let again = kit.post("/v1/groups", &body).await;
+    assert_eq!((first.brief().as_str(), first.is_replay()), ("200 ok ok", false));
+    assert_eq!((&again.text, again.is_replay()), (&first.text, true));
+    assert!(kit.accepted().await.is_empty());
+    let group = format!("/v1/groups/{}", field(&first.json(), "/group"));
+    let sent = kit.post(&format!("{group}/send"), &Value::Null).await;
+    assert_eq!(sent.json()["results"], first.json()["results"]);
+    // A late copy of the first call changes nothing that was sent.
+    assert_eq!(field(&kit.post("/v1/groups", &body).await.json(), "/group"), field(&first.json(), "/group"));
+    assert_eq!(kit.accepted().await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_deleted_group_sends_nothing_ever_and_a_sent_one_cannot_be_deleted() {
+    let kit = Kit::level(Level::TwoPhase).await;
+    let body = json!({ "key": "k", "messages": [message("a")] });
+    kit.post("/v1/groups", &body).await;
+    let group = open(&kit, "k").await;
+    let deleted = kit.call("DELETE", &group, &Value::Null).await;
+    let again = kit.call("DELETE", &group, &Value::Null).await;
+    assert_eq!((deleted.is_replay(), again.is_replay(), &again.text), (false, true, &deleted.text));
+    assert_eq!(
+        (&deleted.json()["state"], &kit.get(&group).await.json()["state"]),
+        (&json!("deleted"), &json!("deleted"))
+    );
+    // Whatever was on its way when it was deleted comes too late.
+    assert_eq!(kit.post(&format!("{group}/send"), &Value::Null).await.brief(), "409 group-deleted");
+    assert_eq!(kit.post("/v1/groups", &body).await.brief(), "409 group-deleted");
+    let put = json!({ "messages": [message("a")] });
+    assert_eq!(kit.call("PUT", &format!("{group}/messages"), &put).await.brief(), "409 group-deleted");
+    assert!(kit.accepted().await.is_empty());
+
+    let group = open(&kit, "other").await;
+    kit.post(&format!("{group}/send"), &Value::Null).await;
+    assert_eq!(kit.call("DELETE", &group, &Value::Null).await.brief(), "409 group-sent");
+    assert_eq!(kit.call("DELETE", "/v1/groups/g", &Value::Null).await.brief(), "404 not-found");
 }
 
 #[tokio::test]
@@ -135,6 +185,7 @@ async fn a_group_keeps_its_refusals_and_only_its_accepted_messages_count() {
 async fn groups_exist_only_at_two_phase_and_unknown_ones_nowhere() {
     let kit = Kit::level(Level::Key).await;
     assert_eq!(kit.post("/v1/groups", &json!({ "key": "k" })).await.brief(), "404 not-found");
+    assert_eq!(kit.get("/v1/groups?key=k").await.brief(), "404 not-found");
     let kit = Kit::level(Level::TwoPhase).await;
     let group = open(&kit, "k").await;
     for unknown in ["/v1/groups/g", "/v1/groups/김", &format!("{group}0"), &group.replace("/g", "/h")] {

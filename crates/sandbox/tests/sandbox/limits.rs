@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use naru_sandbox::Options;
-use serde_json::json;
+use naru_sandbox::flag::Level;
+use serde_json::{Value, json};
 
-use crate::kit::{FOREVER_MS, HeldClock, Kit, batch, single, until};
+use crate::kit::{FOREVER_MS, HeldClock, Kit, batch, field, message, single, until};
 
 #[tokio::test]
 async fn requests_above_the_limit_of_a_sliding_second_are_throttled_and_not_accepted() {
@@ -23,6 +24,26 @@ async fn requests_above_the_limit_of_a_sliding_second_are_throttled_and_not_acce
     let ledger = kit.ledger().await;
     assert_eq!((&ledger["requests"], &ledger["throttled"]), (&json!(5), &json!(2)));
     assert_eq!(ledger["requests_per_second_peak"], 4, "what is throttled has arrived all the same");
+}
+
+#[tokio::test]
+async fn every_step_of_a_group_and_every_question_is_a_request_and_the_messages_count_once() {
+    let clock = Arc::new(HeldClock::default());
+    let limits = Options { requests_per_second: Some(4), messages_per_second: Some(2), ..Options::default() };
+    let kit = Kit::start_at(Options { level: Level::TwoPhase, ..limits }, clock.clone()).await;
+    let body = json!({ "key": "k", "messages": [message("a"), message("b")] });
+    let opened = kit.post("/v1/groups", &body).await;
+    let group = format!("/v1/groups/{}", field(&opened.json(), "/group"));
+    let mut seen = vec![opened.brief(), kit.post(&format!("{group}/send"), &Value::Null).await.brief()];
+    for question in [&group, "/v1/groups?key=k", "/v1/lookup?key=k"] {
+        seen.push(kit.get(question).await.status.as_str().to_owned());
+    }
+    assert_eq!(seen, ["200 ok ok", "200 ok ok", "200", "200", "429"]);
+    let ledger = kit.ledger().await;
+    assert_eq!((&ledger["requests"], &ledger["throttled"]), (&json!(5), &json!(1)));
+    assert_eq!(ledger["messages_per_second_peak"], 2, "what is sent was counted when it was brought");
+    clock.set(1_000_000);
+    assert_eq!(kit.get("/v1/lookup?key=k").await.brief(), "200 ok ok");
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ async fn what_the_contract_does_not_have_is_not_found() {
         ("POST", "/v1/messages"),
         ("POST", "/v1/batches"),
         ("POST", "/v1/groups"),
+        ("GET", "/v1/groups"),
         ("GET", "/v1/lookup"),
         ("GET", "/ledger"),
         ("DELETE", "/ledger"),
