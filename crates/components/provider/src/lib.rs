@@ -53,7 +53,7 @@ pub struct Config {
 
 /// What the sandbox vendor offers to find out an unknown outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum SandboxLevel {
     /// Nothing.
     None,
@@ -62,6 +62,8 @@ pub enum SandboxLevel {
     /// A repeated key is answered again and sends nothing.
     #[default]
     Key,
+    /// Messages are put into a group, which a second call sends or deletes.
+    TwoPhase,
 }
 
 /// Offers the adapters to the engine and takes the receipts of their providers.

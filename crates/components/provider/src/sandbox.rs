@@ -1,9 +1,12 @@
-//! The vendor of `naru sandbox`: JSON over HTTP, batches of 1,000 or single messages, an idempotency key, receipts.
+//! The vendor of `naru sandbox`: JSON over HTTP, batches of 1,000 or single messages, an idempotency key, groups that
+//! are sent by a second call ([`group`]), receipts.
 //!
 //! What an answer means is decided here, for the safe side: only an answer that says so is a yes or a no. A request
 //! that may have arrived and was not answered, and every 5xx (a gateway says it also of what its vendor took), is
 //! unknown and is found out by key. Where the account is refused (401, 403) or the URL is wrong (3xx, 404, 405), nothing
 //! was taken and the messages are not at fault: the lane pauses and a person is told, see [`AccountPause`].
+
+mod group;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,13 +26,14 @@ use crate::http::{Client, NoReply, Reply};
 use crate::keys::LaneKeys;
 use crate::net::{OwnAuthorities, Tls};
 use crate::pause::AccountPause;
+use crate::sandbox::group::Turns;
 
 /// The adapter's name in `provider = "…"`.
 pub const NAME: &str = "sandbox";
 
 /// The vendor refuses larger batches.
 const BATCH_MAX: usize = 1_000;
-/// How long the vendor remembers a key unless it is told otherwise (`--key-life-s`).
+/// How long the vendor remembers a key and what came under it unless it is told otherwise (`--key-life-s`).
 const KEY_LIFE: Duration = Duration::from_secs(600);
 /// The vendor's key unless it is told otherwise (`--api-key`).
 const API_KEY_DEFAULT: &str = "sandbox";
@@ -47,6 +51,8 @@ pub struct Sandbox {
     batch: Uri,
     batch_max: usize,
     level: Level,
+    /// At level two-phase.
+    turns: Option<Turns>,
     receipts: bool,
     clock: Arc<dyn Clock>,
     account: AccountPause,
@@ -76,9 +82,11 @@ impl Sandbox {
             batch_max: keys.config.batch_max.map_or(BATCH_MAX, |max| (max as usize).min(BATCH_MAX)),
             level: match level {
                 SandboxLevel::None => Level::None,
-                SandboxLevel::Lookup => Level::Lookup,
+                SandboxLevel::Lookup => Level::Lookup { life: KEY_LIFE },
                 SandboxLevel::Key => Level::Key { life: KEY_LIFE },
+                SandboxLevel::TwoPhase => Level::TwoPhase { life: KEY_LIFE },
             },
+            turns: (level == SandboxLevel::TwoPhase).then(|| Turns::new(keys, clock.clone())).transpose()?,
             receipts: keys.config.receipt_secret.is_some(),
             clock,
             account: AccountPause::new(keys.lane),
@@ -92,17 +100,18 @@ impl Sandbox {
             messages => (&self.batch, batch_body(&request.key, messages)),
         };
         match self.client.call(Method::POST, target.clone(), body, request.timeout).await {
-            Ok(reply) => self.answer(&reply, request.messages.len()),
+            Ok(reply) => self.answer(&reply, |body| verdicts(body, request.messages.len())),
             Err(NoReply::Unsent(code)) => Answer::Unsent { code: code.to_owned() },
             Err(NoReply::Unknown(code)) => Answer::Unknown { code: code.to_owned() },
         }
     }
 
-    fn answer(&self, reply: &Reply, messages: usize) -> Answer {
+    /// What an answer means; `verdicts` reads the body of a yes.
+    fn answer(&self, reply: &Reply, verdicts: impl FnOnce(&[u8]) -> Option<Vec<Verdict>>) -> Answer {
         match reply.status {
             status if status.is_success() => {
                 self.account.end();
-                match verdicts(&reply.body, messages) {
+                match verdicts(&reply.body) {
                     Some(verdicts) => Answer::Each(verdicts),
                     None => Answer::Unknown { code: "reply-unreadable".to_owned() },
                 }
@@ -116,14 +125,17 @@ impl Sandbox {
         }
     }
 
-    async fn ask(&self, key: &str) -> Result<Option<Vec<Verdict>>, String> {
+    /// Asks for what `path` knows of `key`.
+    async fn question(&self, path: &str, key: &str) -> Result<Reply, String> {
         let query: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
-        let target = self.client.target(&format!("/v1/lookup?key={query}"));
+        let target = self.client.target(&format!("{path}?key={query}"));
         let reply = self.client.call(Method::GET, target, Bytes::new(), LOOKUP_MAX).await;
         let reply = reply.map_err(|(NoReply::Unsent(code) | NoReply::Unknown(code))| code.to_owned())?;
-        if !reply.status.is_success() {
-            return Err(format!("http-{}", reply.status.as_u16()));
-        }
+        if reply.status.is_success() { Ok(reply) } else { Err(format!("http-{}", reply.status.as_u16())) }
+    }
+
+    async fn ask(&self, key: &str) -> Result<Option<Vec<Verdict>>, String> {
+        let reply = self.question("/v1/lookup", key).await?;
         match serde_json::from_slice(&reply.body) {
             Ok(Found { found: false, .. }) => Ok(None),
             Ok(Found { results: Some(results), .. }) => Ok(Some(results.iter().map(Told::verdict).collect())),
@@ -149,22 +161,41 @@ impl Provider for Sandbox {
         self.level
     }
 
+    fn starts_per_second_max(&self, requests_per_second_max: u32) -> u32 {
+        match self.turns {
+            Some(_) => group::starts_per_second_max(requests_per_second_max),
+            None => requests_per_second_max,
+        }
+    }
+
     /// The vendor reports only where it was told to, and with the secret that the lane then has too.
     fn receipts(&self) -> bool {
         self.receipts
     }
 
     fn send(&self, request: Request) -> BoxFuture<'_, Answer> {
-        Box::pin(async move { self.post(&request).await })
+        Box::pin(async move {
+            match &self.turns {
+                Some(turns) => self.send_group(turns, &request).await,
+                None => self.post(&request).await,
+            }
+        })
     }
 
     fn lookup<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<Verdict>>, String>> {
-        Box::pin(self.ask(key))
+        Box::pin(async move {
+            match &self.turns {
+                Some(turns) => self.settle_group(turns, key).await,
+                None => self.ask(key).await,
+            }
+        })
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
-            match self.ask("naru-doctor").await {
+            // Where it has no groups it is not told of the same level as we are.
+            let page = if self.turns.is_some() { "/v1/groups" } else { "/v1/lookup" };
+            match self.question(page, "naru-doctor").await {
                 // At level none the vendor has no such page, but it has looked at the key first.
                 Ok(_) => Ok(()),
                 Err(code) if code == "http-404" && self.level == Level::None => Ok(()),
@@ -215,6 +246,10 @@ fn verdicts(body: &[u8], messages: usize) -> Option<Vec<Verdict>> {
     if messages == 1 {
         return serde_json::from_slice(body).ok().map(|told: Told<'_>| vec![told.verdict()]);
     }
+    results(body, messages)
+}
+
+fn results(body: &[u8], messages: usize) -> Option<Vec<Verdict>> {
     let Results { results } = serde_json::from_slice(body).ok()?;
     (results.len() == messages).then(|| results.iter().map(Told::verdict).collect())
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::normalise;
 use crate::message::Channel;
+use crate::shard::part;
 use crate::template::is_id;
 
 /// `[dispatch]`: lanes, routes and how long messages are kept.
@@ -124,6 +125,19 @@ pub struct LaneConfig {
 }
 
 impl LaneConfig {
+    /// What is shard `no`'s of it: its part of every cap.
+    pub fn part(&self, no: u16) -> LaneConfig {
+        let part_of = |cap: u64| part(cap, no, self.shards);
+        let small = |cap: u32| part_of(cap.into()) as u32;
+        LaneConfig {
+            requests_per_second_max: self.requests_per_second_max.map(small),
+            messages_per_second_max: self.messages_per_second_max.map(small),
+            in_flight_max: small(self.in_flight_max),
+            messages_per_day_max: self.messages_per_day_max.map(part_of),
+            ..self.clone()
+        }
+    }
+
     /// Refuses shards of which one would have no part of a cap, and so would never send.
     fn check(&self, name: &str) -> Result<(), Failure> {
         let caps = [

@@ -127,7 +127,7 @@ impl Dispatch {
     pub async fn run(self: &Arc<Self>) -> Result<(), Failure> {
         // Every account is made before any lane starts: a wrong key stops the start, not half of it.
         self.config.check()?;
-        let providers = self.providers()?.into_iter().collect();
+        self.providers()?;
         let lanes: HashMap<String, LaneConfig> = self.config.lane.clone().into_iter().collect();
         let unknown = gauge::receipts_unknown(self.ctx.metrics());
         let desk = Desk {
@@ -147,7 +147,7 @@ impl Dispatch {
             config: self.config.clone(),
             shards: self.shards.clone(),
             templates: self.templates.clone(),
-            providers,
+            makers: self.ctx.need::<dyn Providers>()?,
             lanes: self.lanes.clone(),
             mergers: self.mergers.clone(),
             tug: self.tug.clone(),

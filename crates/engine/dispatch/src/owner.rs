@@ -4,7 +4,7 @@
 //! instance has nothing to carry while this one carries much. Given back, a lease rests for as long as the starts under
 //! it count for the provider, so that the cap holds across the move without anybody's clock being asked.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ use crate::gauge::LaneGauges;
 use crate::lane::pace::Pace;
 use crate::lane::{Event, Lane, Now, Options};
 use crate::notice::{self, Notice};
-use crate::provider::Provider;
+use crate::provider::{Provider, Providers};
 use crate::receipt::{self, Mergers, Stored};
 use crate::runner::{self, End, Leash, Order, Running};
-use crate::shard::{Shard, Shards, part};
+use crate::shard::{Shard, Shards};
 use crate::templates::Templates;
 use crate::{engine::Lanes, restore};
 
@@ -60,8 +60,8 @@ pub struct Parts {
     pub shards: Shards,
     /// Rendering.
     pub templates: Templates,
-    /// Every lane's account.
-    pub providers: BTreeMap<String, Arc<dyn Provider>>,
+    /// Makes their accounts.
+    pub makers: Arc<dyn Providers>,
     /// Where running lanes are found.
     pub lanes: Lanes,
     /// Where their receipts go.
@@ -214,12 +214,6 @@ impl Owner {
 
     async fn take(&mut self, shard: &Shard) -> Result<(), Failure> {
         let ctx = self.parts.ctx.clone();
-        let (Some(config), Some(provider)) =
-            (self.parts.config.lane.get(&*shard.lane), self.parts.providers.get(&*shard.lane))
-        else {
-            return Ok(());
-        };
-        let (config, provider) = (config.clone(), provider.clone());
         if !self.is_embedded()
             && let Some(standing) = lease::standing(ctx.store(), &shard.lease()).await?
         {
@@ -233,7 +227,7 @@ impl Owner {
         let taken = lease::take(ctx.store(), ctx.clock().as_ref(), ctx.instance(), &shard.lease()).await?;
         let Some(lease) = taken else { return Ok(()) };
         let fence = lease.fence;
-        match self.start(shard, &config, provider, lease.clone(), pass).await {
+        match self.start(shard, lease.clone(), pass).await {
             Ok(held) => {
                 tracing::info!(lane.name = %shard, lane.fence = fence, "lane started");
                 self.held.insert(shard.clone(), held);
@@ -247,17 +241,14 @@ impl Owner {
         }
     }
 
-    async fn start(
-        &self,
-        shard: &Shard,
-        config: &LaneConfig,
-        provider: Arc<dyn Provider>,
-        lease: Lease,
-        pass: Pass,
-    ) -> Result<Held, Failure> {
+    async fn start(&self, shard: &Shard, lease: Lease, pass: Pass) -> Result<Held, Failure> {
         let ctx = &self.parts.ctx;
+        let config = self.parts.config.lane.get(&*shard.lane).ok_or_else(|| Failure::bug("a shard of no lane"))?;
+        // An account of its own: what an adapter keeps of a cap is the shard's part too.
+        let config = config.part(shard.no);
+        let provider = self.parts.makers.provider(&shard.lane, &config)?;
         let pace = self.pace_of(shard).await?;
-        let options = options(config, provider.as_ref(), shard.no);
+        let options = options(&config, provider.as_ref());
         let batch_max = options.batch_max;
         let (now, mono) = (ctx.clock().now_ms(), ctx.clock().monotonic_us());
         let mut lane = Lane::new(options, pace.day, pace.day_used);
@@ -275,7 +266,7 @@ impl Owner {
             clock: ctx.clock().clone(),
             lifecycle: ctx.lifecycle().clone(),
             consent: ctx.find::<dyn Consent>().unwrap_or_else(|| Arc::new(NoAds)),
-            allow_list: self.allow_list(config)?,
+            allow_list: self.allow_list(&config)?,
             templates: self.parts.templates.clone(),
             batch_max,
             timeout: Duration::from_millis(config.timeout_ms),
@@ -484,16 +475,16 @@ struct StoredPace {
     paused: bool,
 }
 
-/// A shard's part of what is configured.
-fn options(config: &LaneConfig, provider: &dyn Provider, no: u16) -> Options {
+fn options(config: &LaneConfig, provider: &dyn Provider) -> Options {
     let batch = config.batch_max.map_or(usize::MAX, |max| max as usize);
-    let part_of = |cap: u64| part(cap, no, config.shards);
-    let per_second = |cap: Option<u32>| cap.map(|cap| part_of(cap.into()) as u32);
     Options {
         batch_max: provider.batch_max().min(batch).min(crate::frame::MESSAGES_MAX),
-        pace: Pace::new(per_second(config.requests_per_second_max), per_second(config.messages_per_second_max)),
-        in_flight_max: part_of(config.in_flight_max.into()) as usize,
-        per_day_max: config.messages_per_day_max.map(part_of),
+        pace: Pace::new(
+            config.requests_per_second_max.map(|max| provider.starts_per_second_max(max)),
+            config.messages_per_second_max,
+        ),
+        in_flight_max: config.in_flight_max as usize,
+        per_day_max: config.messages_per_day_max,
         tries_max: config.attempts_max.min(1_000) as u16,
         retry_base_ms: config.retry_base_ms,
         retry_max_ms: config.retry_max_ms,

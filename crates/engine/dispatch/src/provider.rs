@@ -12,15 +12,21 @@ use crate::message::MessageId;
 /// How an outcome that is not known can be found out, declared by the adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Create, fill, then commit; every step can be read.
-    TwoPhase,
+    /// Create, fill, then commit; every step can be read, and what was not committed can be deleted.
+    TwoPhase {
+        /// How long the provider remembers what was created.
+        life: Duration,
+    },
     /// A repeat with the same key within this time cannot send twice.
     Key {
         /// How long the provider remembers a key.
         life: Duration,
     },
     /// The provider can be asked by our own reference.
-    Lookup,
+    Lookup {
+        /// For how long: after it, that nothing is found says nothing.
+        life: Duration,
+    },
     /// Nothing helps.
     None,
 }
@@ -106,13 +112,21 @@ pub trait Provider: Send + Sync {
     /// How unknown outcomes can be found out.
     fn level(&self) -> Level;
 
+    /// How many sends and look-ups may start in a second where the account may be called so often. An adapter that makes
+    /// more than one call for either keeps the rest of the cap for those that follow, and paces them itself: so the
+    /// provider never counts more than the cap, whenever they leave.
+    fn starts_per_second_max(&self, requests_per_second_max: u32) -> u32 {
+        requests_per_second_max
+    }
+
     /// Whether it reports deliveries later; without receipts `sent` is the end.
     fn receipts(&self) -> bool;
 
     /// Sends. Never panics, never repeats by itself; dropping the future may leave the outcome unknown.
     fn send(&self, request: Request) -> BoxFuture<'_, Answer>;
 
-    /// Asks what became of an earlier request: `None` where it never arrived. Only at [`Level::Lookup`] and above.
+    /// Asks what became of an earlier request: `None` where it never arrived, or was not committed and never will be.
+    /// Only at [`Level::Lookup`] and [`Level::TwoPhase`], or where the adapter can do it besides.
     fn lookup<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<Verdict>>, String>>;
 
     /// Whether the account answers, for `doctor`: sends nothing to anybody.

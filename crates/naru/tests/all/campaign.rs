@@ -11,13 +11,13 @@ use sqlx::{Connection, SqliteConnection};
 use crate::house::{House, Serve, http, text};
 
 /// A running `naru sandbox`.
-struct Vendor {
+pub struct Vendor {
     _process: Process,
-    url: String,
+    pub url: String,
 }
 
 impl Vendor {
-    async fn start(house: &House, args: &[&str]) -> Vendor {
+    pub async fn start(house: &House, args: &[&str]) -> Vendor {
         let all: Vec<&str> = ["sandbox", "--listen", "127.0.0.1:0"].iter().chain(args).copied().collect();
         let mut process = Process::start(&mut house.command(&all));
         let line = process.line_with("http://").await;
@@ -30,7 +30,7 @@ impl Vendor {
     }
 
     /// Everything it accepted, in the order in which it came.
-    async fn entries(&self) -> Vec<Value> {
+    pub async fn entries(&self) -> Vec<Value> {
         let url = format!("{}/ledger/entries?from=0&limit=1000000", self.url);
         let body = http().get(url).send().await.unwrap().text().await.unwrap();
         body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -61,7 +61,7 @@ fn campaign(house: &House, name: &str) -> Value {
     serde_json::from_str(&house.done(&["campaign", "show", name, "--json"])).unwrap()
 }
 
-async fn finished(house: &House, name: &str) -> Value {
+pub async fn finished(house: &House, name: &str) -> Value {
     eventually(&format!("campaign {name} to be done"), PATIENCE * 2, async || {
         let shown = campaign(house, name);
         (shown["done"] == true).then_some(shown)
@@ -70,7 +70,7 @@ async fn finished(house: &House, name: &str) -> Value {
 }
 
 /// Each address once, and per customer in the order of the file.
-fn check_ledger(entries: &[Value], known: &HashMap<String, (usize, usize)>, accepted: usize) {
+pub fn check_ledger(entries: &[Value], known: &HashMap<String, (usize, usize)>, accepted: usize) {
     assert_eq!(entries.len(), accepted, "the vendor took each message once");
     let mut last: HashMap<usize, usize> = HashMap::new();
     for entry in entries {

@@ -9,6 +9,7 @@ mod doors;
 mod help;
 mod house;
 mod intake;
+mod levels;
 mod messages;
 mod removal;
 mod running;

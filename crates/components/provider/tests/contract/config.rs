@@ -1,5 +1,7 @@
 //! Lanes that cannot work are refused when they are made, naming the key.
 
+use std::time::Duration;
+
 use naru_core::failure::Kind;
 use naru_core::text::{Lang, Texts};
 use naru_dispatch::provider::Level;
@@ -19,7 +21,11 @@ fn smtp(change: &Value) -> Value {
 }
 
 async fn check(keys: Value, expect: &str, key: &str) {
-    let house = House::build(Config::default()).await;
+    check_at(Config::default(), keys, expect, key).await;
+}
+
+async fn check_at(config: Config, keys: Value, expect: &str, key: &str) {
+    let house = House::build(config).await;
     house.file("secret", "secret");
     house.file("letters", "열쇠");
     let failure = house.provider(&keys).err().unwrap_or_else(|| panic!("{keys} is taken"));
@@ -47,6 +53,10 @@ async fn a_lane_that_cannot_work_is_refused_with_its_key() {
     let mut keys = sandbox("http://127.0.0.1");
     keys["receipt_secret"] = json!({ "file": "missing" });
     check(keys, "secret-unreadable", "receipt_secret").await;
+    let mut keys = sandbox("http://127.0.0.1");
+    keys["requests_per_second_max"] = json!(1);
+    let two_phase = Config { sandbox_level: SandboxLevel::TwoPhase, ..Config::default() };
+    check_at(two_phase, keys, "provider-requests-too-few", "requests_per_second_max").await;
 
     check(smtp(&json!({ "channel": "sms" })), "provider-channel-wrong", "channel").await;
     check(smtp(&json!({ "url": "https://mail.example" })), "provider-url-wrong", "url").await;
@@ -78,10 +88,17 @@ async fn authorities_that_cannot_be_read_are_refused() {
 
 #[tokio::test]
 async fn a_lane_says_what_it_can() {
-    for (level, expect) in [(SandboxLevel::None, Level::None), (SandboxLevel::Lookup, Level::Lookup)] {
+    let life = Duration::from_secs(600);
+    for (level, expect, starts) in [
+        (SandboxLevel::None, Level::None, 5),
+        (SandboxLevel::Lookup, Level::Lookup { life }, 5),
+        (SandboxLevel::Key, Level::Key { life }, 5),
+        (SandboxLevel::TwoPhase, Level::TwoPhase { life }, 3),
+    ] {
         let house = House::build(Config { sandbox_level: level, ..Config::default() }).await;
         let keys = json!({ "provider": "sandbox", "channel": "sms", "url": "http://127.0.0.1:1" });
-        assert_eq!(house.provider(&keys).unwrap().level(), expect);
+        let provider = house.provider(&keys).unwrap();
+        assert_eq!((provider.level(), provider.starts_per_second_max(5)), (expect, starts));
     }
     let house = House::build(Config::default()).await;
     house.file("secret", "secret");

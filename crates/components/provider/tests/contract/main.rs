@@ -5,9 +5,11 @@
 
 mod config;
 mod house;
+mod levels;
 mod receipts;
 mod script;
 mod suite;
 mod tls;
+mod two_phase;
 mod vendors;
 mod wire;

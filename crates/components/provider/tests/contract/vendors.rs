@@ -1,11 +1,12 @@
-//! The two vendors the suite runs against: the sandbox, and a real mail server.
+//! The vendors the suite runs against: the sandbox at each of its levels, and a real mail server.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use naru_core::clock::SystemClock;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::Address;
-use naru_provider::Config;
+use naru_provider::{Config, SandboxLevel};
 use naru_sandbox::Options;
 use naru_testkit::smtp::SmtpServer;
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub trait Vendor: Sized {
     const REFUSED: &str;
     /// When to come back, as [`Trouble::ThrottleWithTime`] has it.
     const COME_BACK: Option<Duration>;
+    /// What the house is told of the sandbox.
+    const LEVEL: SandboxLevel = SandboxLevel::Key;
 
     async fn start() -> Self;
     fn config(&self, house: &House) -> Value;
@@ -47,9 +50,13 @@ pub trait Vendor: Sized {
 }
 
 pub struct SandboxVendor {
-    address: String,
+    pub address: String,
     lifecycle: Lifecycle,
 }
+
+/// Under this seed a fault of 50 % lets the first request pass and hits the second, and lets the third pass: with the
+/// two calls of level two-phase the faults of requests come between the phases.
+pub const SEED_OF_THE_SECOND: u64 = 951_870;
 
 impl SandboxVendor {
     pub async fn with(options: Value) -> SandboxVendor {
@@ -62,6 +69,17 @@ impl SandboxVendor {
     pub async fn faults(&self, faults: Value) {
         let (status, body) = http(&self.address, "PUT", "/faults", "", &faults.to_string()).await;
         assert_eq!(status, 200, "{body}");
+    }
+
+    /// Requests are counted from 0 again, and what was sent is forgotten.
+    pub async fn empty(&self) {
+        assert_eq!(http(&self.address, "DELETE", "/ledger", "", "").await.0, 200);
+    }
+
+    /// A call as any client of the vendor makes it.
+    pub async fn call(&self, method: &str, path: &str) -> (u16, Value) {
+        let (status, body) = http(&self.address, method, path, "authorization: Bearer sandbox\r\n", "").await;
+        (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
     pub async fn summary(&self) -> Value {
@@ -116,6 +134,74 @@ impl Vendor for SandboxVendor {
             (entry["ref"].as_str().unwrap().to_owned(), entry["to"].as_str().unwrap().to_owned())
         };
         lines.lines().map(entry).collect()
+    }
+}
+
+/// A level as a type, so that the suite can be run at it.
+pub trait Offer {
+    const LEVEL: SandboxLevel;
+}
+
+pub struct Nothing;
+pub struct Lookup;
+pub struct TwoPhase;
+
+impl Offer for Nothing {
+    const LEVEL: SandboxLevel = SandboxLevel::None;
+}
+
+impl Offer for Lookup {
+    const LEVEL: SandboxLevel = SandboxLevel::Lookup;
+}
+
+impl Offer for TwoPhase {
+    const LEVEL: SandboxLevel = SandboxLevel::TwoPhase;
+}
+
+/// The sandbox told to offer something else than keys.
+pub struct SandboxAt<O>(SandboxVendor, PhantomData<O>);
+
+impl<O: Offer> Vendor for SandboxAt<O> {
+    const REFUSED: &str = SandboxVendor::REFUSED;
+    const COME_BACK: Option<Duration> = SandboxVendor::COME_BACK;
+    const LEVEL: SandboxLevel = O::LEVEL;
+
+    async fn start() -> SandboxAt<O> {
+        let options = json!({ "slow_ms": 600_000, "level": O::LEVEL, "seed": SEED_OF_THE_SECOND });
+        SandboxAt(SandboxVendor::with(options).await, PhantomData)
+    }
+
+    fn config(&self, house: &House) -> Value {
+        self.0.config(house)
+    }
+
+    fn address(&self, n: usize) -> Address {
+        self.0.address(n)
+    }
+
+    async fn trouble(&self, trouble: Trouble) {
+        let fault = match trouble {
+            Trouble::Throttle => "throttle-bare",
+            Trouble::ThrottleWithTime => "throttle",
+            Trouble::Silence => "slow",
+            Trouble::Cut => "reset-after-accept",
+            Trouble::None | Trouble::Refuse => return self.0.trouble(trouble).await,
+        };
+        if O::LEVEL != SandboxLevel::TwoPhase {
+            return self.0.trouble(trouble).await;
+        }
+        // Where it decides: at the call that sends. What it does to the call before stands in a file of its own.
+        assert!(self.ledger().await.is_empty(), "the ledger would be lost");
+        self.0.empty().await;
+        self.0.faults(json!({ fault: 50 })).await;
+    }
+
+    async fn mixed(&self) -> Vec<Address> {
+        self.0.mixed().await
+    }
+
+    async fn ledger(&self) -> Vec<(String, String)> {
+        self.0.ledger().await
     }
 }
 
@@ -181,7 +267,7 @@ pub struct Account<V> {
 
 impl<V: Vendor> Account<V> {
     pub async fn open() -> Account<V> {
-        Account::open_with(Config::default()).await
+        Account::open_with(Config { sandbox_level: V::LEVEL, ..Config::default() }).await
     }
 
     pub async fn open_with(config: Config) -> Account<V> {

@@ -165,11 +165,13 @@ impl Lane {
     }
 
     /// Until when a request that began at `started_at` may be made again or asked about. The same request under the same
-    /// key cannot be taken twice, and its answer is the first one, while the provider remembers the key.
+    /// key cannot be taken twice, and its answer is the first one, while the provider remembers the key; and only while
+    /// it remembers does its not knowing a request say that the request never arrived.
     pub(super) fn repeats_until(&self, started_at: Millis) -> Millis {
         match self.options.level {
-            Level::Key { life } => started_at + life.as_millis() as Millis - self.options.timeout_ms as Millis,
-            Level::Lookup | Level::TwoPhase => Millis::MAX,
+            Level::TwoPhase { life } | Level::Key { life } | Level::Lookup { life } => {
+                started_at + life.as_millis() as Millis - self.options.timeout_ms as Millis
+            }
             Level::None => Millis::MIN,
         }
     }

@@ -143,7 +143,7 @@ impl Lane {
 
     /// Whether the provider is asked about a doubt, and does not get it again.
     pub(super) fn asks_about_doubts(&self) -> bool {
-        matches!(self.options.level, Level::Lookup | Level::TwoPhase)
+        matches!(self.options.level, Level::Lookup { .. } | Level::TwoPhase { .. })
     }
 
     pub(super) fn count_unsent(&mut self, messages: usize) {

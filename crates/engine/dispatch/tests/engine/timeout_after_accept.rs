@@ -5,7 +5,7 @@ use std::time::Duration;
 use naru_dispatch::message::Purpose;
 use naru_dispatch::provider::Level;
 
-use crate::app::TestApp;
+use crate::app::{DOWN, TestApp};
 use crate::clock::DAY;
 use crate::life::{message, messages, phone};
 use crate::on_both_engines;
@@ -17,6 +17,7 @@ on_both_engines!(
     at_level_key_nothing_is_repeated_once_the_key_is_forgotten,
     at_level_lookup_the_vendor_is_asked,
     at_level_lookup_what_never_arrived_is_sent_again,
+    at_level_lookup_what_may_be_forgotten_is_not_taken_for_never_arrived,
     at_level_none_info_is_sent_again,
     at_level_none_an_advertisement_is_left_to_a_person,
     an_open_outcome_holds_the_customers_next_message,
@@ -72,7 +73,7 @@ fn at_level_key_nothing_is_repeated_once_the_key_is_forgotten(mut app: TestApp) 
 }
 
 fn at_level_lookup_the_vendor_is_asked(mut app: TestApp) {
-    app.vendor.level(Level::Lookup);
+    app.vendor.level(Level::Lookup { life: DAY });
     lose_first(&app, Deed::LoseAnswer);
     app.start();
     app.accept(Purpose::Ad, messages(5));
@@ -84,7 +85,7 @@ fn at_level_lookup_the_vendor_is_asked(mut app: TestApp) {
 }
 
 fn at_level_lookup_what_never_arrived_is_sent_again(mut app: TestApp) {
-    app.vendor.level(Level::Lookup);
+    app.vendor.level(Level::Lookup { life: DAY });
     lose_first(&app, Deed::LoseRequest);
     app.start();
     app.accept(Purpose::Ad, messages(5));
@@ -92,6 +93,26 @@ fn at_level_lookup_what_never_arrived_is_sent_again(mut app: TestApp) {
     app.pass(DEADLINE);
     assert_eq!(app.settle().sent, 5);
     assert_eq!((app.vendor.calls().len(), app.vendor.lookups()), (2, 1));
+}
+
+fn at_level_lookup_what_may_be_forgotten_is_not_taken_for_never_arrived(mut app: TestApp) {
+    for level in [Level::Lookup { life: DAY }, Level::TwoPhase { life: DAY }] {
+        app.vendor.level(level);
+        app.vendor.plan(|_| Deed::LoseAnswer);
+        app.start();
+        let calls = app.vendor.calls().len();
+        let id = app.accept(Purpose::Info, messages(1))[0];
+        app.eventually("the request to be lost", || app.vendor.calls().get(calls)?.ended);
+        app.kill();
+        // It was down for longer than the vendor remembers.
+        app.vendor.forget();
+        app.clock.skip(DAY);
+        app.start();
+        app.until_state(id, "unknown");
+        assert_eq!((app.vendor.calls().len(), app.vendor.lookups()), (calls + 1, 0));
+        app.stop();
+        app.clock.skip(DOWN);
+    }
 }
 
 fn at_level_none_info_is_sent_again(mut app: TestApp) {

@@ -160,6 +160,11 @@ impl Vendor {
         self.ledger().texts.get(&id).cloned()
     }
 
+    /// From now on it knows nothing of the requests that came.
+    pub fn forget(&self) {
+        self.ledger().known.clear();
+    }
+
     pub fn lookups(&self) -> usize {
         self.ledger().lookups
     }

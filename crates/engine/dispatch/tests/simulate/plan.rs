@@ -83,9 +83,11 @@ impl Plan {
         let requests = r.chance(600).then(|| r.between(if single { 10 } else { 2 }, 60) as u32);
         let messages = r.chance(600).then(|| r.between(20, 300) as u32);
         let timeout_ms = r.between(500, 8_000);
-        let level = match r.below(3) {
-            0 => Level::Key { life: Duration::from_millis(if r.chance(300) { timeout_ms * 4 } else { 86_400_000 }) },
-            1 => Level::Lookup,
+        let kind = r.below(3);
+        let life = |r: &mut Random| Duration::from_millis(if r.chance(300) { timeout_ms * 4 } else { 86_400_000 });
+        let level = match kind {
+            0 => Level::Key { life: life(r) },
+            1 => Level::Lookup { life: life(r) },
             _ => Level::None,
         };
         let per_day_max = r.chance(150).then(|| (total as u64 * r.between(30, 70) / 100).max(20));

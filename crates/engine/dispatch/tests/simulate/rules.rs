@@ -38,7 +38,7 @@ fn options() -> Options {
         retry_base_ms: 1_000,
         retry_max_ms: 60_000,
         timeout_ms: 5_000,
-        level: Level::Lookup,
+        level: Level::Lookup { life: Duration::from_secs(86_400) },
     }
 }
 

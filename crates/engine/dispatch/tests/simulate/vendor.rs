@@ -140,7 +140,10 @@ impl Vendor {
         }
     }
 
-    pub fn lookup(&self, key: &RequestKey) -> Option<Vec<Verdict>> {
-        self.known.get(key).map(|known| known.verdicts.clone())
+    /// What it said to this key, while it remembers.
+    pub fn lookup(&self, key: &RequestKey, level: Level, now: Micros) -> Option<Vec<Verdict>> {
+        let known = self.known.get(key)?;
+        let forgotten = matches!(level, Level::Lookup { life } if now >= known.at + life.as_micros() as Micros);
+        (!forgotten).then(|| known.verdicts.clone())
     }
 }

@@ -91,8 +91,10 @@ impl World {
         let (chunk, slots, lookup, key) = (one.chunk, one.slots.clone(), one.lookup, one.key);
         let roll = self.random.next();
         if lookup {
+            let level = self.plan.options.level;
             let failed = self.now < self.plan.faults.until && self.random.chance(self.plan.faults.lookup_fails);
-            let found = if failed { Err("lookup-failed".to_owned()) } else { Ok(self.vendor.lookup(&key)) };
+            let found =
+                if failed { Err("lookup-failed".to_owned()) } else { Ok(self.vendor.lookup(&key, level, self.now)) };
             self.watch_verdicts(&chunk, &slots, found.as_ref().ok().and_then(Option::as_deref));
             return self.tell(Event::LookedUp { chunk, slots, found, roll });
         }
