@@ -72,6 +72,7 @@ pub enum Own {
 const GROUPS: &[(&str, &str)] = &[
     ("campaign", "Look at campaigns; pause, resume or cancel one"),
     ("message", "Look up single messages"),
+    ("unknown", "List what may or may not have left, and settle it"),
     ("template", "Push templates from a folder and look at them"),
     ("consent", "Keep the suppression list and the consents to advertisements"),
     ("user", "People who may sign in"),
@@ -82,7 +83,7 @@ const GROUPS: &[(&str, &str)] = &[
 /// How the list of commands is divided. What stands nowhere here comes under the last heading.
 const SECTIONS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "demo", "serve", "sandbox", "doctor"]),
-    ("Send", &["send", "campaign", "message", "template"]),
+    ("Send", &["send", "campaign", "message", "unknown", "template"]),
     ("Keep", &["consent", "lane", "audit", "config", "user", "token"]),
 ];
 const LAST_SECTION: &str = "More";

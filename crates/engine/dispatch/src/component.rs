@@ -10,6 +10,7 @@ use naru_component::{Check, Component, Finding};
 use naru_core::failure::Failure;
 use naru_core::text::{Catalog, Lang};
 use naru_job::Job;
+use naru_web::role::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use crate::config::DispatchConfig;
 use crate::engine::Dispatch;
 use crate::gauge::PendingGauges;
 use crate::side::State;
-use crate::{account, audit, lane_word, retention, schema};
+use crate::{account, audit, lane_word, retention, schema, unknown_word};
 
 /// The sentences of this crate.
 pub const TEXTS: Catalog =
@@ -35,7 +36,12 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
     ctx.offer::<Dispatch>(dispatch.clone());
     Component {
         schema: schema::SCHEMA,
-        words: vec![Word::reading("audit", say_audit), Word::reading("lane list", lane_word::list)],
+        words: vec![
+            Word::reading("audit", say_audit),
+            Word::reading("lane list", lane_word::list),
+            Word::reading("unknown list", unknown_word::list),
+            Word::new("unknown settle", Role::Operate, unknown_word::settle),
+        ],
         jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone())],
         checks: vec![lanes_check()],
         ..Component::new("dispatch", TEXTS)

@@ -8,7 +8,7 @@ use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_core::metric::Series;
 use naru_job::instance::Instance;
-use naru_job::lease;
+use naru_job::lease::{self, Lease};
 use naru_store::error::StoreError;
 use naru_store::{Engine, Store};
 use sqlx::Row;
@@ -130,14 +130,7 @@ impl Dispatch {
         self.providers()?;
         let lanes: HashMap<String, LaneConfig> = self.config.lane.clone().into_iter().collect();
         let unknown = gauge::receipts_unknown(self.ctx.metrics());
-        let desk = Desk {
-            store: self.ctx.store().clone(),
-            clock: self.ctx.clock().clone(),
-            instance: self.ctx.instance().clone(),
-            shards: self.shards.clone(),
-            mergers: self.mergers.clone(),
-        };
-        let receipts = Receipts::start(desk, self.ctx.lifecycle(), lanes, unknown);
+        let receipts = Receipts::start(self.desk(), self.ctx.lifecycle(), lanes, unknown);
         self.ctx.offer::<dyn ReceiptSink>(Arc::new(receipts));
         for (lane, messages) in self.stranded().await? {
             tracing::warn!(lane.name = lane, messages, "messages wait for a lane that is not configured any more");
@@ -292,19 +285,40 @@ impl Dispatch {
         Ok(free)
     }
 
+    /// Where reports are stored.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk {
+            store: self.ctx.store().clone(),
+            clock: self.ctx.clock().clone(),
+            instance: self.ctx.instance().clone(),
+            shards: self.shards.clone(),
+            mergers: self.mergers.clone(),
+        }
+    }
+
+    /// Takes a shard that nobody carries, to write its states; whoever takes it gives it back at once.
+    pub(crate) async fn take_free(&self, shard: &Shard) -> Result<Option<Lease>, Failure> {
+        if self.lanes().contains_key(shard) {
+            return Ok(None);
+        }
+        // Under a name of its own: the lane of this very instance must not begin under the same lease.
+        let person = Instance::named(&format!("{} (word)", self.ctx.instance()));
+        Ok(lease::take_resting(self.ctx.store(), self.ctx.clock().as_ref(), &person, &shard.lease()).await?)
+    }
+
+    /// Gives back what [`Dispatch::take_free`] took: the owner before may have started something a moment ago.
+    pub(crate) async fn give_back(&self, lease: &Lease) -> Result<(), Failure> {
+        Ok(lease::release(self.ctx.store(), lease, owner::QUIET_MS).await?)
+    }
+
     /// Cancels what of a campaign is in a shard that nobody owns; answers whether nobody did.
     async fn cancel_where_free(&self, shard: &Shard, campaign: Id) -> Result<bool, Failure> {
         let (store, clock) = (self.ctx.store(), self.ctx.clock().as_ref());
-        // Under a name of its own: the lane of this very instance must not begin under the same lease.
-        let canceller = Instance::named(&format!("{} (cancel)", self.ctx.instance()));
-        if self.lanes().contains_key(shard) {
-            return Ok(false);
-        }
-        let Some(lease) = lease::take(store, clock, &canceller, &shard.lease()).await? else { return Ok(false) };
+        let Some(lease) = self.take_free(shard).await? else { return Ok(false) };
         let rest = Rest { store, clock, shard, fence: lease.fence };
         let is_configured = self.config.lane.contains_key(&*shard.lane);
         let cancelled = cancel::without_lane(&rest, is_configured, campaign).await;
-        lease::release(store, &lease, 0).await?;
+        self.give_back(&lease).await?;
         cancelled.map(|()| true)
     }
 

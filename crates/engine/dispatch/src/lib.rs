@@ -44,3 +44,5 @@ pub mod shard;
 pub mod side;
 pub mod template;
 pub mod templates;
+pub mod unknown;
+pub mod unknown_word;

@@ -34,7 +34,7 @@ use crate::{engine::Lanes, restore};
 
 /// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
 /// provider's second too. A lease that is given back rests as long.
-const QUIET_MS: Millis = 1_500;
+pub(crate) const QUIET_MS: Millis = 1_500;
 /// How often the owner looks around without being told: others change what it looks at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// As [`LOOK_EVERY`] where one process owns the store: it is told of everything, and tries again what failed.

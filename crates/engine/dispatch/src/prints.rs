@@ -23,8 +23,8 @@ const PAGE: usize = 1_000;
 pub struct Prints {
     /// Every frame with a greater id is here.
     floor: Id,
-    /// Up to which place each lane was read; nothing was read at all while it is empty.
-    read: HashMap<String, i64>,
+    /// Up to which place each shard was read; nothing was read at all while it is empty.
+    read: HashMap<(String, i64), i64>,
     /// When the newer one is full the older one goes.
     older: Part,
     newer: Part,
@@ -41,18 +41,19 @@ impl Prints {
     /// Reads what is new.
     pub async fn refresh(&mut self, store: &Store) -> Result<()> {
         // Asked first: whatever has its place by now is seen by the reads below.
-        let lanes: Vec<(String, i64)> =
-            sqlx::query_as("SELECT lane, seq FROM dispatch_shard WHERE shard = 0").fetch_all(store.reader()).await?;
+        let shards: Vec<(String, i64, i64)> =
+            sqlx::query_as("SELECT lane, shard, seq FROM dispatch_shard").fetch_all(store.reader()).await?;
+        let shards = shards.into_iter().map(|(lane, no, last)| ((lane, no), last));
         if self.read.is_empty() {
             self.load(store).await?;
-            self.read = lanes.into_iter().collect();
+            self.read = shards.collect();
             return Ok(());
         }
-        for (lane, last) in lanes {
-            let mut after = self.read.get(&lane).copied().unwrap_or_default();
+        for (shard, last) in shards {
+            let mut after = self.read.get(&shard).copied().unwrap_or_default();
             while after < last {
-                after = self.read_lane(store, &lane, after).await?.unwrap_or(last);
-                self.read.insert(lane.clone(), after);
+                after = self.read_shard(store, &shard, after).await?.unwrap_or(last);
+                self.read.insert(shard.clone(), after);
             }
         }
         Ok(())
@@ -89,11 +90,12 @@ impl Prints {
         }
     }
 
-    /// Reads a page of a lane; answers up to which place, or nothing where that is all there is.
-    async fn read_lane(&mut self, store: &Store, lane: &str, after: i64) -> Result<Option<i64>> {
+    /// Reads a page of a shard; answers up to which place, or nothing where that is all there is.
+    async fn read_shard(&mut self, store: &Store, shard: &(String, i64), after: i64) -> Result<Option<i64>> {
         let text = "SELECT s.frame, f.prints, s.seq FROM dispatch_side s JOIN dispatch_find f ON f.frame = s.frame
-             WHERE s.lane = $1 AND s.shard = 0 AND s.seq > $2 ORDER BY s.seq LIMIT $3";
-        let page = sqlx::query(text).bind(lane).bind(after).bind(PAGE as i64).fetch_all(store.reader()).await?;
+             WHERE s.lane = $1 AND s.shard = $2 AND s.seq > $3 ORDER BY s.seq LIMIT $4";
+        let query = sqlx::query(text).bind(shard.0.as_str()).bind(shard.1).bind(after).bind(PAGE as i64);
+        let page = query.fetch_all(store.reader()).await?;
         let mut last = after;
         for row in &page {
             self.push(id_column(row.try_get(0)?)?, &row.try_get::<Vec<u8>, _>(1)?);

@@ -60,7 +60,8 @@ pub struct Receipts {
     unknown: Series,
 }
 
-/// What the storing task works with.
+/// Where reports are stored.
+#[derive(Clone)]
 pub struct Desk {
     /// The database.
     pub store: Store,
@@ -135,19 +136,24 @@ impl Desk {
                 let told = stored.as_ref().map(drop).map_err(Clone::clone);
                 answers.into_iter().for_each(|answer| drop(answer.send(told.clone())));
                 for (shard, stored) in stored.into_iter().flatten() {
-                    let merger =
-                        self.mergers.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&shard).cloned();
-                    if let Some(merger) = merger {
-                        // A lane that is elsewhere, or comes back, reads its rows from the store.
-                        let _ = merger.send(stored).await;
-                    }
+                    // A lane that is elsewhere, or comes back, reads its rows from the store.
+                    self.pass_on(&shard, stored).await;
                 }
             }
         }
     }
 
+    /// Passes stored reports on to a lane that runs here; gives them back where it does not.
+    pub async fn pass_on(&self, shard: &Shard, stored: Stored) -> Option<Stored> {
+        let merger = self.mergers.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(shard).cloned();
+        match merger {
+            Some(merger) => merger.send(stored).await.err().map(|unsent| unsent.0),
+            None => Some(stored),
+        }
+    }
+
     /// Stores reports, a row a shard.
-    async fn store(&self, lane: &str, ends: Vec<End>) -> Result<Vec<(Shard, Stored)>> {
+    pub async fn store(&self, lane: &str, ends: Vec<End>) -> Result<Vec<(Shard, Stored)>> {
         let now = self.clock.now_ms();
         let rows: Vec<(Shard, Id, Vec<End>)> =
             self.by_shard(lane, ends).await?.into_iter().map(|(shard, ends)| (shard, Id::new(now), ends)).collect();
@@ -180,7 +186,7 @@ impl Desk {
 
     /// Each shard's own; what is of no frame that is stored goes to the first, which counts it.
     async fn by_shard(&self, lane: &str, ends: Vec<End>) -> Result<Vec<(Shard, Vec<End>)>> {
-        if self.shards.count(lane) == 1 {
+        if self.shards.is_whole(lane) {
             return Ok(vec![(Shard::new(lane, 0), ends)]);
         }
         let frames: Vec<Id> = ends.iter().map(|(id, ..)| id.frame).collect::<HashSet<_>>().into_iter().collect();
@@ -192,6 +198,17 @@ impl Desk {
         }
         Ok(by_shard.into_iter().map(|(no, ends)| (Shard::new(lane, no), ends)).collect())
     }
+}
+
+/// Removes a row that was merged.
+pub async fn remove(store: &Store, row: Id) -> Result<()> {
+    let removed = store.write(move |conn| {
+        Box::pin(async move {
+            sqlx::query("DELETE FROM dispatch_receipt WHERE id = $1").bind(row.0.to_vec()).execute(conn).await?;
+            Ok(())
+        })
+    });
+    removed.await
 }
 
 /// Receipts of a shard that are stored and not merged, oldest first, after `after`; where `not_by` names an instance,

@@ -55,6 +55,7 @@ CREATE TABLE dispatch_side (
 CREATE INDEX dispatch_side_open ON dispatch_side (lane, shard, priority, seq) WHERE open = 1;
 CREATE INDEX dispatch_side_seq ON dispatch_side (lane, shard, seq);
 CREATE INDEX dispatch_side_campaign ON dispatch_side (campaign, seq) WHERE campaign IS NOT NULL;
+CREATE INDEX dispatch_side_unknown ON dispatch_side (frame) WHERE unknown > 0;
 CREATE INDEX dispatch_side_ended ON dispatch_side (changed_at) WHERE open = 0;
 
 -- Started and not ended.

@@ -66,6 +66,11 @@ impl Shards {
         self.0.get(lane).copied().unwrap_or(1)
     }
 
+    /// Whether a lane is configured and not split. One that is not configured any more may have been.
+    pub fn is_whole(&self, lane: &str) -> bool {
+        self.0.get(lane) == Some(&1)
+    }
+
     /// Those of a lane.
     pub fn of_lane(&self, lane: &str) -> impl Iterator<Item = Shard> + use<> {
         let (lane, count) = (Arc::<str>::from(lane), self.count(lane));

@@ -58,6 +58,12 @@ lane-state-blocked = blocked: { $code }
 lane-state-stalled = too much is held back
 lane-state-day-spent = the day's messages are used up
 lane-state-gone = not configured
+lane-unknown = There is no lane { $lane } (known: { $known })
+    .hint = `naru lane list` shows the lanes
+message-damaged = The message { $message } stands in a damaged frame: its state cannot be written any more
+    .hint = `naru audit` tells what is damaged; note elsewhere what became of the message
+message-not-unknown = The message { $message } is not unknown: it is { $state }
+    .hint = Only what naru does not know can be settled; `naru message show { $message }` tells the rest
 message-unknown = There is no message { $message }
     .hint = Message ids look like 0192f0c1…-17; `naru message find --to ADDRESS` finds them
 provider-unreachable = The provider of lane { $lane } does not answer
@@ -107,3 +113,36 @@ text-too-long = The text has { $length } { $unit ->
        *[bytes] bytes
     }, at most { $max } can be sent
     .hint = Shorten the text or its values; SMS templates with long = true go out as LMS up to 2,000 bytes
+unknown-column-campaign = CAMPAIGN
+unknown-column-lane = LANE
+unknown-column-message = MESSAGE
+unknown-column-purpose = PURPOSE
+unknown-column-reason = REASON
+unknown-column-since = SINCE
+unknown-column-to = TO
+unknown-limit = `--limit { $limit }` is not between 1 and { $max }
+    .hint = Ask for fewer, and go on with `--after`
+unknown-more = { $shown } are shown here, the next with `{ $command }`
+unknown-none = Nothing is unknown
+unknown-settle-damaged = { $count ->
+        [one] 1 unknown message stands
+       *[other] { $count } unknown messages stand
+    } in damaged frames and cannot be settled
+    .hint = `naru unknown list` shows them with the reason `damaged`, `naru audit` the frames
+unknown-settle-many = { $found } messages are named, at most { $max } can be settled at once
+    .hint = Settle all of a campaign or of a lane with `--campaign` or `--lane`, or name fewer
+unknown-settle-more = { $count } more were not settled; `--json` names all of them
+unknown-settle-which = It is not clear which messages are meant
+    .hint = Name their ids, or say `--campaign` or `--lane` for all there are; ids and a flag together say two things
+unknown-settled = { $count ->
+        [one] 1 message is
+       *[other] { $count } messages are
+    } settled as { $state }
+unknown-total = { $total ->
+        [one] 1 message is
+       *[other] { $total } messages are
+    } unknown
+unknown-total-damaged = { $damaged ->
+        [one] 1 of them stands in a damaged frame and cannot be settled
+       *[other] { $damaged } of them stand in damaged frames and cannot be settled
+    }: `naru audit` tells more

@@ -55,6 +55,12 @@ lane-state-blocked = 막힘: { $code }
 lane-state-stalled = 보류된 메시지가 너무 많음
 lane-state-day-spent = 하루 한도를 다 씀
 lane-state-gone = 설정에 없음
+lane-unknown = { $lane } 레인이 없습니다(있는 레인: { $known })
+    .hint = `naru lane list`에서 레인을 볼 수 있습니다
+message-damaged = { $message } 메시지가 든 프레임이 손상되어 상태를 더 쓸 수 없습니다
+    .hint = 무엇이 손상되었는지는 `naru audit`으로 볼 수 있습니다. 이 메시지의 결과는 따로 적어 두세요
+message-not-unknown = { $message } 메시지는 확인 안 됨 상태가 아닙니다: { $state }
+    .hint = 확인 안 된 메시지만 정리할 수 있습니다. 나머지는 `naru message show { $message }`로 보세요
 message-unknown = { $message } 메시지가 없습니다
     .hint = 메시지 아이디는 0192f0c1…-17 형식입니다. `naru message find --to 주소`로 찾을 수 있습니다
 provider-unreachable = { $lane } 레인의 공급자가 응답하지 않습니다
@@ -104,3 +110,24 @@ text-too-long = { $unit ->
        *[bytes] 본문이 { $length }바이트입니다. { $max }바이트까지 보낼 수 있습니다
     }
     .hint = 본문이나 변수 값을 줄이세요. long = true인 문자 템플릿은 LMS로 2,000바이트까지 보냅니다
+unknown-column-campaign = 캠페인
+unknown-column-lane = 레인
+unknown-column-message = 메시지
+unknown-column-purpose = 목적
+unknown-column-reason = 이유
+unknown-column-since = 시각
+unknown-column-to = 받는 곳
+unknown-limit = `--limit { $limit }`은(는) 1에서 { $max } 사이가 아닙니다
+    .hint = 더 적게 요청하고 `--after`로 이어서 보세요
+unknown-more = 여기에는 { $shown }건만 보입니다. 다음은 `{ $command }`
+unknown-none = 확인 안 된 메시지가 없습니다
+unknown-settle-damaged = 확인 안 된 메시지 { $count }건은 손상된 프레임에 있어 정리할 수 없습니다
+    .hint = `naru unknown list`에 이유 `damaged`로 나오고, 프레임은 `naru audit`으로 볼 수 있습니다
+unknown-settle-many = 메시지를 { $found }건 지정했습니다. 한 번에 { $max }건까지 정리할 수 있습니다
+    .hint = `--campaign`이나 `--lane`으로 캠페인이나 레인 전체를 정리하거나, 더 적게 지정하세요
+unknown-settle-more = { $count }건도 정리하지 못했습니다. `--json`으로 모두 볼 수 있습니다
+unknown-settle-which = 어느 메시지인지 분명하지 않습니다
+    .hint = 메시지 아이디를 적거나, 전체라면 `--campaign`이나 `--lane`을 쓰세요. 아이디와 함께 쓸 수는 없습니다
+unknown-settled = 메시지 { $count }건을 { $state } 상태로 정리했습니다
+unknown-total = 확인 안 된 메시지가 { $total }건 있습니다
+unknown-total-damaged = 그중 { $damaged }건은 손상된 프레임에 있어 정리할 수 없습니다. 자세한 내용은 `naru audit`으로 보세요

@@ -42,12 +42,28 @@ pub struct Standing {
 
 /// Takes a lease that nobody has, or that this very instance left when it ended.
 pub async fn take(store: &Store, clock: &dyn Clock, instance: &Instance, name: &str) -> Result<Option<Lease>> {
+    take_where(store, clock, instance, name, false).await
+}
+
+/// As [`take`], also one that rests since it was given back: for whoever only writes under it, and lets it rest again.
+pub async fn take_resting(store: &Store, clock: &dyn Clock, instance: &Instance, name: &str) -> Result<Option<Lease>> {
+    take_where(store, clock, instance, name, true).await
+}
+
+async fn take_where(
+    store: &Store,
+    clock: &dyn Clock,
+    instance: &Instance,
+    name: &str,
+    resting: bool,
+) -> Result<Option<Lease>> {
     let engine = store.engine();
     // Seen before it is asked for: the asking locks the row, also where it comes to nothing, and its owner would wait.
     if let Some(standing) = standing(store, name).await?
         && engine == Engine::Postgres
         && standing.left_ms > 0
         && standing.holder != instance.name()
+        && !(resting && standing.holder.is_empty())
     {
         return Ok(None);
     }
@@ -60,7 +76,10 @@ pub async fn take(store: &Store, clock: &dyn Clock, instance: &Instance, name: &
                 let now = engine.now();
                 let free = match engine {
                     Engine::Sqlite => "true".to_owned(),
-                    Engine::Postgres => format!("job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder"),
+                    Engine::Postgres => {
+                        let rests = if resting { " OR job_lease.holder = ''" } else { "" };
+                        format!("job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder{rests}")
+                    }
                 };
                 let text = format!(
                     "INSERT INTO job_lease (name, fence, holder, expires_at) VALUES ($1, 1, $2, {now} + {LEASE_MS})

@@ -15,6 +15,7 @@ mod removal;
 mod running;
 mod sign_in;
 mod templates;
+mod unknown;
 
 #[test]
 fn no_file_was_forgotten() {

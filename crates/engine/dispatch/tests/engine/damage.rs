@@ -25,13 +25,13 @@ on_both_engines!(
 
 /// Which stored bytes change.
 #[derive(Clone, Copy)]
-enum Place {
+pub enum Place {
     Body,
     States,
 }
 
 /// Flips one bit of one byte of a frame.
-async fn flip(store: &Store, frame: Id, place: Place) {
+pub async fn flip(store: &Store, frame: Id, place: Place) {
     let (read, write) = match place {
         Place::Body => {
             ("SELECT body FROM dispatch_frame WHERE id = $1", "UPDATE dispatch_frame SET body = $1 WHERE id = $2")

@@ -47,6 +47,7 @@ mod stop;
 mod throttle;
 mod timeout_after_accept;
 mod two_writers;
+mod unknown;
 
 /// Makes each named case a test of its own on either engine.
 macro_rules! on_both_engines {
