@@ -23,6 +23,7 @@ use naru_core::clock::Millis;
 use sqlx::{AnyConnection, AnyPool};
 
 use crate::error::StoreError;
+use crate::script::Script;
 
 /// The sentences of this crate.
 pub const TEXTS: naru_core::text::Catalog = naru_core::text::Catalog {
@@ -82,6 +83,22 @@ impl Store {
     where
         T: Send + 'static,
         F: for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>> + Send + Sync + 'static,
+    {
+        let job = Arc::new(job);
+        self.0
+            .writer
+            .run(move |script| {
+                let job = job.clone();
+                Box::pin(async move { job(script.conn().await?).await })
+            })
+            .await
+    }
+
+    /// As [`Store::write`], for statements that need no answer: on SQLite they make one trip with their transaction.
+    pub async fn write_script<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'s, 'c> Fn(&'s mut Script<'c>) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         self.0.writer.run(job).await
     }

@@ -4,23 +4,28 @@
 //! No fixed linger is needed: while one commit waits for the disk the next group gathers by itself. A job that fails
 //! takes the group's transaction with it, so the group is run again one by one: jobs are written to bear that.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use naru_core::lifecycle::Lifecycle;
 use sqlx::{AnyConnection, Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use crate::Result;
 use crate::error::StoreError;
 use crate::open::Connector;
-use crate::{Engine, Result};
+use crate::script::Script;
 
 /// Jobs that may wait: beyond it callers wait in turn, which is the back-pressure that intake turns into a 429.
 const WAITING_MAX: usize = 4_096;
 /// Jobs of one transaction: bounds what one failure makes run again and how long a commit keeps others waiting.
 const GROUP_MAX: usize = 512;
+/// A thread that sleeps is woken up to so much too late, so that it would be late for a disk that flushes faster.
+const QUIET_MIN: Duration = Duration::from_micros(80);
+/// A disk that was slow once may be fast again.
+const QUIET_MAX: Duration = Duration::from_millis(1);
 
 /// Hands jobs to the writer task.
 pub(crate) struct Handle {
@@ -38,7 +43,7 @@ impl Handle {
         let ended = lifecycle.spawn_alone("store writer", || async move {
             match connector.writing().await {
                 Ok(conn) => {
-                    let writer = Writer { connector, conn: Some(conn), jobs: receiver };
+                    let writer = Writer { connector, conn: Some(conn), jobs: receiver, quiet: Duration::ZERO };
                     if open.send(Ok(())).is_ok() {
                         writer.work().await;
                     }
@@ -60,7 +65,7 @@ impl Handle {
     pub(crate) async fn run<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>> + Send + Sync + 'static,
+        F: for<'s, 'c> Fn(&'s mut Script<'c>) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         let jobs = self.jobs.as_ref().ok_or(StoreError::ReadOnly)?;
         let (answer, answered) = oneshot::channel();
@@ -86,10 +91,10 @@ fn closed() -> StoreError {
     StoreError::from(sqlx::Error::PoolClosed)
 }
 
-/// Something to do on the writing connection.
+/// Something to do in a transaction.
 trait Job: Send {
     /// Runs; keeps its value for later.
-    fn run<'a>(&'a mut self, conn: &'a mut AnyConnection) -> BoxFuture<'a, Result<()>>;
+    fn run<'a>(&'a mut self, script: &'a mut Script<'_>) -> BoxFuture<'a, Result<()>>;
     /// Tells the caller how the transaction ended.
     fn answer(self: Box<Self>, outcome: Result<()>);
     /// Whether the writer should end.
@@ -107,11 +112,11 @@ struct Waiting<T, F> {
 impl<T, F> Job for Waiting<T, F>
 where
     T: Send,
-    F: for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>> + Send + Sync,
+    F: for<'s, 'c> Fn(&'s mut Script<'c>) -> BoxFuture<'s, Result<T>> + Send + Sync,
 {
-    fn run<'a>(&'a mut self, conn: &'a mut AnyConnection) -> BoxFuture<'a, Result<()>> {
+    fn run<'a>(&'a mut self, script: &'a mut Script<'_>) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            self.value = Some((self.work)(conn).await?);
+            self.value = Some((self.work)(script).await?);
             Ok(())
         })
     }
@@ -128,7 +133,7 @@ struct Close {
 }
 
 impl Job for Close {
-    fn run<'a>(&'a mut self, _: &'a mut AnyConnection) -> BoxFuture<'a, Result<()>> {
+    fn run<'a>(&'a mut self, _: &'a mut Script<'_>) -> BoxFuture<'a, Result<()>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -145,6 +150,8 @@ struct Writer {
     connector: Connector,
     conn: Option<AnyConnection>,
     jobs: mpsc::Receiver<Box<dyn Job>>,
+    /// How long nothing is heard of a commit that has been sent.
+    quiet: Duration,
 }
 
 impl Writer {
@@ -180,40 +187,58 @@ impl Writer {
 
     /// One transaction over all jobs. After any error the connection's state is not trusted: it is made anew.
     async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-        let engine = self.connector.engine;
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.connector.writing().await?,
         };
-        match run_all(engine, &mut conn, jobs).await {
-            Ok(()) => {
-                self.conn = Some(conn);
-                Ok(())
-            }
-            Err(error) => {
-                if conn.execute("ROLLBACK").await.is_ok() {
-                    self.conn = Some(conn);
-                } else {
-                    let _ = conn.close_hard().await;
-                }
-                Err(error)
-            }
+        let mut script = Script::transaction(&mut conn);
+        let outcome = run_all(&mut script, jobs, &mut self.quiet).await;
+        if outcome.is_ok() || !script.has_begun() || conn.execute("ROLLBACK").await.is_ok() {
+            self.conn = Some(conn);
+        } else {
+            let _ = conn.close_hard().await;
         }
+        outcome
     }
 }
 
-fn run_all<'a>(
-    engine: Engine,
-    conn: &'a mut AnyConnection,
-    jobs: &'a mut [Box<dyn Job>],
-) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-    Box::pin(async move {
-        // IMMEDIATE takes SQLite's write lock at once instead of failing later at the first write.
-        conn.execute(if engine == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await?;
-        for job in jobs {
-            job.run(conn).await?;
+async fn run_all(script: &mut Script<'_>, jobs: &mut [Box<dyn Job>], quiet: &mut Duration) -> Result<()> {
+    for job in jobs {
+        job.run(script).await?;
+    }
+    let start = Instant::now();
+    script.commit(*quiet).await?;
+    *quiet = quiet_after(*quiet, start.elapsed());
+    Ok(())
+}
+
+/// Half of what the last commit took: one that takes as long ends well after it. Grows step by step, since a commit of
+/// much may come between many of little.
+fn quiet_after(quiet: Duration, took: Duration) -> Duration {
+    let half = (took / 2).min(QUIET_MAX);
+    if half < QUIET_MIN { Duration::ZERO } else { half.min((quiet * 2).max(QUIET_MIN)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_listened_for_before_it_can_end() {
+        let mut quiet = Duration::ZERO;
+        for (took_us, quiet_us) in [
+            (100, 0),
+            (300, 80),
+            (300, 150),
+            (300, 150),
+            (50_000, 300),
+            (50_000, 600),
+            (50_000, 1_000),
+            (200, 100),
+            (60, 0),
+        ] {
+            quiet = quiet_after(quiet, Duration::from_micros(took_us));
+            assert_eq!(quiet, Duration::from_micros(quiet_us), "after {took_us} µs");
         }
-        conn.execute("COMMIT").await?;
-        Ok(())
-    })
+    }
 }
