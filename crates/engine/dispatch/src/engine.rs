@@ -10,6 +10,7 @@ use naru_core::metric::Series;
 use naru_job::instance::Instance;
 use naru_job::lease::{self, Lease};
 use naru_store::error::StoreError;
+use naru_store::script::Script;
 use naru_store::{Engine, Store};
 use sqlx::Row;
 use tokio::sync::Notify;
@@ -24,7 +25,7 @@ use crate::gauge;
 use crate::health::Health;
 use crate::import::{self, Begun, Ending, ImportKey};
 use crate::intake::{Batch, Intake, Woken};
-use crate::key;
+use crate::key::{self, Days};
 use crate::lane::Status;
 use crate::message::{Channel, MessageId};
 use crate::notice::{self, Awaited, Noticed};
@@ -205,7 +206,8 @@ impl Dispatch {
     /// What the call of this key and body was answered, where it came before.
     pub async fn answered(&self, (key, body): ([u8; 16], [u8; 16])) -> Result<Option<Vec<MessageId>>, Failure> {
         let mut conn = self.ctx.store().reader().acquire().await.map_err(StoreError::from)?;
-        let known = key::known(&mut conn, &[key]).await?;
+        let now = self.ctx.clock().now_ms();
+        let known = key::known(&mut Script::on(&mut conn), &Days::default(), &[key], now).await?;
         known.get(&key).map(|known| known.answer(&body)).transpose()
     }
 

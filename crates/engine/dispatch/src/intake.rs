@@ -1,25 +1,27 @@
 //! Taking single messages in: all that wait are packed together, stored in one commit, and answered after it.
 //!
-//! No linger: while one commit waits for the disk, the next frames fill up by themselves. A message with an idempotency
-//! key is stored with its key in the same commit, so that the same call again finds either both or neither.
+//! No linger: while one commit waits for the disk, the next group gathers by itself. It is cut only when the writer is
+//! ready for it, since a commit costs the same for one call as for all that wait. A message with an idempotency key is
+//! stored with its key in the same commit, so that the same call again finds either both or neither.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+mod pack;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use naru_core::clock::Clock;
+use naru_core::clock::{Clock, Millis};
 use naru_core::failure::{Failure, Kind};
-use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
 use naru_store::Store;
-use sqlx::AnyConnection;
+use naru_store::script::Script;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::find::Finder;
-use crate::frame::{FrameBuilder, TemplateRef};
-use crate::key::{self, KeyRow, Known};
+use crate::frame::TemplateRef;
+use crate::key::{self, Days, KeyRow, Known};
 use crate::message::{Message, MessageId};
 use crate::rows::{self, NewFrame};
 use crate::shard::{Shard, Shards};
@@ -28,12 +30,10 @@ use crate::shard::{Shard, Shards};
 const WAITING_MAX: usize = 10_000;
 /// Calls of one commit at most.
 const CALLS_MAX: usize = 2_000;
-/// Groups on their way into the store: the next is packed while one is committed.
-const GROUPS_MAX: usize = 2;
 /// Messages of one call at most; more belong into a stream.
 pub const CALL_MESSAGES_MAX: usize = 10_000;
 
-/// Messages of one template on their way in.
+/// Messages of one template that follow each other in a call.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The lane they will leave by.
@@ -49,7 +49,7 @@ pub struct Part {
 /// One call: messages that are accepted together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// By template.
+    /// In the order of the call.
     pub parts: Vec<Part>,
     /// How many in all.
     pub count: usize,
@@ -60,11 +60,20 @@ pub struct Batch {
 /// Accepts batches.
 #[derive(Clone)]
 pub struct Intake {
-    calls: mpsc::Sender<Call>,
+    waiting: Arc<Mutex<Waiting>>,
+    bell: mpsc::Sender<()>,
+}
+
+/// Calls that no group has taken yet.
+#[derive(Default)]
+struct Waiting {
+    calls: Vec<Call>,
+    /// Whether a group is on its way that will take them.
+    is_rung: bool,
 }
 
 struct Call {
-    batch: Arc<Batch>,
+    batch: Batch,
     answer: oneshot::Sender<Result<Vec<MessageId>, Failure>>,
 }
 
@@ -72,7 +81,7 @@ struct Call {
 pub type Woken = Arc<dyn Fn(&Shard, usize) + Send + Sync>;
 
 impl Intake {
-    /// Starts the task that packs.
+    /// Starts the task that stores.
     pub fn start(
         store: Store,
         finder: Finder,
@@ -81,73 +90,97 @@ impl Intake {
         shards: Shards,
         woken: Woken,
     ) -> Intake {
-        let (calls, receiver) = mpsc::channel(WAITING_MAX);
-        let packer = Packer { store, finder, clock, shards, woken };
-        lifecycle.spawn("intake", packer.work(receiver));
-        Intake { calls }
+        let (bell, rung) = mpsc::channel(1);
+        let waiting = Arc::<Mutex<Waiting>>::default();
+        let desk = Desk { waiting: waiting.clone(), days: Arc::default(), finder, shards, clock };
+        lifecycle.spawn("intake", Packer { store, desk, woken }.work(rung));
+        Intake { waiting, bell }
     }
 
     /// Stores a batch; answers after the commit, with one id a message in the order of the call.
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
         let (answer, answered) = oneshot::channel();
-        let call = Call { batch: Arc::new(batch), answer };
-        self.calls.try_send(call).map_err(|_| Failure::new(Kind::TooMany, "intake-full").retry_after(1))?;
+        if self.wait(Call { batch, answer })? {
+            // Full means rung; closed means stopped, and then nobody answers.
+            let _ = self.bell.try_send(());
+        }
         answered.await.map_err(|_| Failure::unavailable("intake-stopped"))?
     }
+
+    /// Puts a call in line; answers whether somebody has to be told.
+    fn wait(&self, call: Call) -> Result<bool, Failure> {
+        let mut waiting = lock(&self.waiting);
+        if waiting.calls.len() >= WAITING_MAX {
+            return Err(Failure::new(Kind::TooMany, "intake-full").retry_after(1));
+        }
+        waiting.calls.push(call);
+        Ok(!std::mem::replace(&mut waiting.is_rung, true))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 struct Packer {
     store: Store,
-    finder: Finder,
-    clock: Arc<dyn Clock>,
-    shards: Shards,
+    desk: Desk,
     woken: Woken,
 }
 
 impl Packer {
-    async fn work(self, mut calls: mpsc::Receiver<Call>) {
-        let mut waiting = Vec::with_capacity(CALLS_MAX);
-        let mut storing = FuturesUnordered::new();
+    async fn work(self, mut rung: mpsc::Receiver<()>) {
+        // One is with the writer and one waits for it; those before them are only being answered.
+        let mut groups = FuturesUnordered::new();
         loop {
-            let has_room = storing.len() < GROUPS_MAX;
-            if has_room && !waiting.is_empty() {
-                let (group, later) = one_of_each_key(std::mem::take(&mut waiting));
-                waiting = later;
-                storing.push(self.store_group(group));
-                continue;
-            }
             tokio::select! {
-                Some(()) = storing.next() => {}
-                count = calls.recv_many(&mut waiting, CALLS_MAX), if has_room => {
-                    if count == 0 {
-                        break;
+                Some(more) = groups.next() => {
+                    if more {
+                        groups.push(self.store_group());
                     }
+                }
+                rung = rung.recv() => match rung {
+                    Some(()) => groups.push(self.store_group()),
+                    None => break,
+                },
+            }
+        }
+        groups.for_each(async |_| {}).await;
+    }
+
+    /// Stores what waits when the writer is ready for it, and answers it; answers whether some had to stay behind.
+    async fn store_group(&self) -> bool {
+        let group = Arc::new(Group { desk: self.desk.clone(), gathered: Mutex::default() });
+        loop {
+            let mut stored = self.store(&group).await;
+            if stored.is_err() {
+                // Once more: a commit whose answer was lost is repeated and not doubled, and a key that another instance
+                // stored a moment ago is found.
+                stored = self.store(&group).await;
+            }
+            let Gathered { calls, ids, pack, more } = group.take();
+            match stored {
+                Err(failure) => {
+                    calls.into_iter().for_each(|call| drop(call.answer.send(Err(failure.clone()))));
+                    return more;
+                }
+                Ok(known) if known.is_empty() => {
+                    self.answer(calls, ids, &pack);
+                    return more;
+                }
+                // Some calls came before: they get their first answer, the others are packed again without them.
+                Ok(known) => {
+                    let others = answer_known(calls, &known);
+                    if others.is_empty() {
+                        return more;
+                    }
+                    group.put(others, more);
                 }
             }
         }
-        storing.collect::<()>().await;
     }
 
-    async fn store_group(&self, calls: Vec<Call>) {
-        let now = self.clock.now_ms();
-        let (frames, ids) = pack(&calls, now, &self.finder, &self.shards);
-        let keys: Vec<KeyRow> =
-            calls.iter().zip(&ids).filter_map(|(call, ids)| KeyRow::new(call.batch.key?, ids)).collect();
-        let pack = Arc::new(Pack { frames, keys, is_tried: AtomicBool::new(false) });
-        let mut stored = self.store(&calls, &pack, now).await;
-        if stored.is_err() {
-            // Once more: a commit whose answer was lost is repeated and not doubled, and a key that another instance
-            // stored a moment ago is found.
-            stored = self.store(&calls, &pack, now).await;
-        }
-        let known = match stored {
-            Ok(known) => known,
-            Err(failure) => return calls.into_iter().for_each(|call| drop(call.answer.send(Err(failure.clone())))),
-        };
-        if !known.is_empty() {
-            // Some calls came before: they get their first answer, the others are packed again without them.
-            return Box::pin(self.answer_known(calls, known)).await;
-        }
+    fn answer(&self, calls: Vec<Call>, ids: Vec<Vec<MessageId>>, pack: &Pack) {
         for frames in pack.frames.chunk_by(|a, b| (&a.shard, a.priority) == (&b.shard, b.priority)) {
             (self.woken)(&frames[0].shard, frames[0].priority);
         }
@@ -158,40 +191,95 @@ impl Packer {
     }
 
     /// Stores frames and keys, or nothing and answers which keys are known.
-    async fn store(&self, calls: &[Call], pack: &Arc<Pack>, now: i64) -> Result<HashMap<[u8; 16], Known>, Failure> {
-        let asked: Vec<[u8; 16]> = calls.iter().filter_map(|call| call.batch.key).map(|(key, _)| key).collect();
-        let (pack, asked) = (pack.clone(), Arc::new(asked));
-        let job = self.store.write(move |conn| {
-            let (pack, asked) = (pack.clone(), asked.clone());
-            Box::pin(async move {
-                if asked.is_empty() {
-                    return rows::insert_frames(conn, &pack.frames).await.map(|()| HashMap::new());
-                }
-                if pack.is_stored(conn).await? {
-                    return Ok(HashMap::new());
-                }
-                let known = key::known(conn, &asked).await?;
-                if known.is_empty() {
-                    rows::insert_frames(conn, &pack.frames).await?;
-                    key::insert(conn, &pack.keys, now).await?;
-                }
-                Ok(known)
-            })
+    async fn store(&self, group: &Arc<Group>) -> Result<HashMap<[u8; 16], Known>, Failure> {
+        let group = group.clone();
+        let job = self.store.write_script(move |script| {
+            let pack = group.pack();
+            Box::pin(async move { pack.store(script).await })
         });
         Ok(job.await?)
     }
+}
 
-    async fn answer_known(&self, calls: Vec<Call>, known: HashMap<[u8; 16], Known>) {
-        let mut others = Vec::new();
-        for call in calls {
-            match call.batch.key.and_then(|(key, body)| known.get(&key).map(|known| known.answer(&body))) {
-                Some(answer) => drop(call.answer.send(answer)),
-                None => others.push(call),
-            }
+/// Gives those of `calls` that came before their first answer; returns the others.
+fn answer_known(calls: Vec<Call>, known: &HashMap<[u8; 16], Known>) -> Vec<Call> {
+    let mut others = Vec::new();
+    for call in calls {
+        match call.batch.key.and_then(|(key, body)| known.get(&key).map(|known| known.answer(&body))) {
+            Some(answer) => drop(call.answer.send(answer)),
+            None => others.push(call),
         }
-        if !others.is_empty() {
-            self.store_group(others).await;
-        }
+    }
+    others
+}
+
+/// Takes calls from the line and packs them.
+#[derive(Clone)]
+struct Desk {
+    waiting: Arc<Mutex<Waiting>>,
+    days: Arc<Days>,
+    finder: Finder,
+    shards: Shards,
+    clock: Arc<dyn Clock>,
+}
+
+impl Desk {
+    fn gather(&self) -> Gathered {
+        let (calls, more) = {
+            let mut waiting = lock(&self.waiting);
+            let (group, later) = one_group(std::mem::take(&mut waiting.calls));
+            let more = !later.is_empty();
+            (waiting.calls, waiting.is_rung) = (later, more);
+            (group, more)
+        };
+        self.pack(calls, more)
+    }
+
+    fn pack(&self, calls: Vec<Call>, more: bool) -> Gathered {
+        let now = self.clock.now_ms();
+        let batches: Vec<&Batch> = calls.iter().map(|call| &call.batch).collect();
+        let (frames, ids) = pack::pack(&batches, now, &self.finder, &self.shards);
+        let keys = batches.iter().zip(&ids).filter_map(|(batch, ids)| KeyRow::new(batch.key?, ids)).collect();
+        let pack = Arc::new(Pack { frames, keys, now, days: self.days.clone(), is_tried: AtomicBool::new(false) });
+        Gathered { calls, ids, pack, more }
+    }
+}
+
+/// What one commit holds at most. Two calls with one key in one group would both be new: the second waits for the next.
+fn one_group(calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
+    let (mut seen, mut count) = (HashSet::new(), 0);
+    calls.into_iter().partition(|call| {
+        count += 1;
+        count <= CALLS_MAX && call.batch.key.is_none_or(|(key, _)| seen.insert(key))
+    })
+}
+
+/// Calls that share a commit: gathered when the writer first comes to them, and the same ones when it comes again.
+struct Group {
+    desk: Desk,
+    gathered: Mutex<Option<Gathered>>,
+}
+
+struct Gathered {
+    calls: Vec<Call>,
+    ids: Vec<Vec<MessageId>>,
+    pack: Arc<Pack>,
+    /// Whether calls stayed behind that nobody rings for again.
+    more: bool,
+}
+
+impl Group {
+    fn pack(&self) -> Arc<Pack> {
+        lock(&self.gathered).get_or_insert_with(|| self.desk.gather()).pack.clone()
+    }
+
+    /// Also where the writer never came: who waits then is told so.
+    fn take(&self) -> Gathered {
+        lock(&self.gathered).take().unwrap_or_else(|| self.desk.gather())
+    }
+
+    fn put(&self, calls: Vec<Call>, more: bool) {
+        *lock(&self.gathered) = Some(self.desk.pack(calls, more));
     }
 }
 
@@ -199,106 +287,38 @@ impl Packer {
 struct Pack {
     frames: Vec<NewFrame>,
     keys: Vec<KeyRow>,
+    now: Millis,
+    days: Arc<Days>,
     /// Whether it was tried before: only then it can be there already, under the keys that it brought itself.
     is_tried: AtomicBool,
 }
 
 impl Pack {
+    async fn store(&self, script: &mut Script<'_>) -> naru_store::Result<HashMap<[u8; 16], Known>> {
+        let nothing = HashMap::new();
+        if self.keys.is_empty() {
+            return rows::add_frames(script, &self.frames).await.map(|()| nothing);
+        }
+        if self.is_stored(script).await? {
+            return Ok(nothing);
+        }
+        let keys: Vec<[u8; 16]> = self.keys.iter().map(KeyRow::key).collect();
+        let known = key::known(script, &self.days, &keys, self.now).await?;
+        if known.is_empty() {
+            rows::add_frames(script, &self.frames).await?;
+            key::add(script, &self.days, &self.keys, self.now).await?;
+        }
+        Ok(known)
+    }
+
     /// Whether an earlier try was committed and only its answer was lost.
-    async fn is_stored(&self, conn: &mut AnyConnection) -> naru_store::Result<bool> {
+    async fn is_stored(&self, script: &mut Script<'_>) -> naru_store::Result<bool> {
         match self.frames.first() {
-            Some(frame) if self.is_tried.swap(true, Ordering::Relaxed) => rows::has_frame(conn, frame.id).await,
+            Some(frame) if self.is_tried.swap(true, Ordering::Relaxed) => {
+                self.days.forget();
+                rows::has_frame(script.conn().await?, frame.id).await
+            }
             _ => Ok(false),
         }
-    }
-}
-
-/// Two calls with one key in one group would both be new: the second waits for the next.
-fn one_of_each_key(calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
-    let mut seen = std::collections::HashSet::new();
-    calls.into_iter().partition(|call| call.batch.key.is_none_or(|(key, _)| seen.insert(key)))
-}
-
-/// Packs all messages, and answers the ids call by call.
-fn pack(calls: &[Call], now: i64, finder: &Finder, shards: &Shards) -> (Vec<NewFrame>, Vec<Vec<MessageId>>) {
-    let mut ids: Vec<Vec<MessageId>> =
-        calls.iter().map(|call| vec![MessageId { frame: Id::default(), slot: 0 }; call.batch.count]).collect();
-    let mut open: BTreeMap<(&str, u16, usize), Packing> = BTreeMap::new();
-    let mut frames = Vec::new();
-    for (call_index, call) in calls.iter().enumerate() {
-        for part in &call.batch.parts {
-            let count = shards.count(&part.lane);
-            for (place, message) in &part.messages {
-                let no = if count == 1 { 0 } else { Shard::of_key(message.key(), count) };
-                let packing = open
-                    .entry((part.lane.as_str(), no, part.priority))
-                    .or_insert_with(|| Packing::new(Shard::new(&part.lane, no), part.priority, now));
-                let id = packing.push(&part.template, message, finder, &mut frames);
-                ids[call_index][*place] = id;
-            }
-        }
-    }
-    open.into_values().for_each(|mut packing| packing.cut(&mut frames));
-    // Every writer locks shards in one order, so that two of them never wait for each other.
-    frames.sort_by(|a, b| a.shard.cmp(&b.shard));
-    (frames, ids)
-}
-
-/// Frames of one shard and priority as they fill.
-struct Packing {
-    shard: Shard,
-    priority: usize,
-    now: i64,
-    id: Id,
-    builder: FrameBuilder,
-    prints: Vec<u8>,
-}
-
-impl Packing {
-    fn new(shard: Shard, priority: usize, now: i64) -> Packing {
-        let builder = FrameBuilder::new(Vec::new());
-        Packing { shard, priority, now, id: Id::new(now), builder, prints: Vec::new() }
-    }
-
-    fn push(
-        &mut self,
-        template: &TemplateRef,
-        message: &Message,
-        finder: &Finder,
-        out: &mut Vec<NewFrame>,
-    ) -> MessageId {
-        if !self.try_push(template, message) {
-            self.cut(out);
-            // Callers check a message's size before: it fits an empty frame.
-            self.try_push(template, message);
-        }
-        self.prints.extend_from_slice(&finder.print(message.to.reveal()));
-        MessageId { frame: self.id, slot: (self.builder.count() - 1) as u16 }
-    }
-
-    fn try_push(&mut self, template: &TemplateRef, message: &Message) -> bool {
-        self.builder.template(template).is_some_and(|index| {
-            let values = message.values.iter().map(String::as_str);
-            let (customer, trace) = (message.customer.as_deref(), message.trace_id.as_deref());
-            self.builder.push(index, message.to.reveal(), customer, message.expires_at, trace, values)
-        })
-    }
-
-    fn cut(&mut self, out: &mut Vec<NewFrame>) {
-        if self.builder.is_empty() {
-            return;
-        }
-        let count = self.builder.count();
-        let mut builder = std::mem::replace(&mut self.builder, FrameBuilder::new(Vec::new()));
-        out.push(NewFrame {
-            id: std::mem::replace(&mut self.id, Id::new(self.now)),
-            shard: self.shard.clone(),
-            priority: self.priority,
-            campaign: None,
-            count,
-            body: builder.finish(),
-            prints: std::mem::take(&mut self.prints),
-            accepted_at: self.now,
-        });
     }
 }

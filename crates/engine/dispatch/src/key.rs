@@ -1,6 +1,7 @@
 //! Idempotency keys: 16-byte hashes in a table a day, looked up in all of them, dropped after seven days.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
 
 use naru_core::clock::{Millis, seoul_day, seoul_minute};
 use naru_core::failure::Failure;
@@ -29,6 +30,11 @@ impl KeyRow {
     pub fn new((key, body): ([u8; 16], [u8; 16]), ids: &[MessageId]) -> Option<KeyRow> {
         Some(KeyRow { key, body, runs: runs_to_bytes(ids) })
     }
+
+    /// The key's hash.
+    pub fn key(&self) -> [u8; 16] {
+        self.key
+    }
 }
 
 /// What is known of a key.
@@ -45,19 +51,68 @@ impl Known {
     }
 }
 
+/// The days that have a table, as this process saw them a moment ago: to ask anew is a trip a commit.
+#[derive(Default)]
+pub struct Days(Mutex<Option<Seen>>);
+
+struct Seen {
+    days: Vec<i64>,
+    at: Millis,
+}
+
+/// Another instance may have made a table since. Its keys are found all the same: for an hour they also stand in the
+/// table of the day before, and where there is none we make the same table ourselves, whose primary key decides.
+const SEEN_TRUSTED_MS: Millis = 60_000;
+
+impl Days {
+    /// Asks the database next time: something went wrong, and it may be that a table is not there.
+    pub fn forget(&self) {
+        *self.seen() = None;
+    }
+
+    async fn read(&self, script: &mut Script<'_>, now: Millis) -> Result<Vec<i64>> {
+        if let Some(seen) = self.seen().as_ref().filter(|seen| (0..SEEN_TRUSTED_MS).contains(&(now - seen.at))) {
+            return Ok(seen.days.clone());
+        }
+        let days = days(script.conn().await?).await?;
+        *self.seen() = Some(Seen { days: days.clone(), at: now });
+        Ok(days)
+    }
+
+    fn has(&self, day: i64) -> bool {
+        self.seen().as_ref().is_some_and(|seen| seen.days.contains(&day))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
 /// Those of `keys` that were stored before.
-pub async fn known(conn: &mut AnyConnection, keys: &[[u8; 16]]) -> Result<HashMap<[u8; 16], Known>> {
+pub async fn known(
+    script: &mut Script<'_>,
+    days: &Days,
+    keys: &[[u8; 16]],
+    now: Millis,
+) -> Result<HashMap<[u8; 16], Known>> {
     let mut found = HashMap::new();
-    let days = days(conn).await?;
+    let days = days.read(script, now).await?;
     if days.is_empty() {
         return Ok(found);
     }
-    for keys in many::pieces(conn, keys, 1) {
-        let list = many::values(0, keys.len(), 1);
-        let of_day = |day: &i64| format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN (VALUES {list})");
-        let text = days.iter().map(of_day).collect::<Vec<_>>().join(" UNION ALL ");
-        let query = keys.iter().fold(many::query(text), |query, key| query.bind(key.to_vec()));
-        for row in query.fetch_all(&mut *conn).await? {
+    for keys in script.pieces(keys, 1) {
+        let text = |before| {
+            let list = many::values(before, keys.len(), 1);
+            let of_day =
+                |day: &i64| format!("SELECT key, body, runs FROM dispatch_key_{day} WHERE key IN (VALUES {list})");
+            days.iter().map(of_day).collect::<Vec<_>>().join(" UNION ALL ")
+        };
+        let bind = |bound: &mut Bound| {
+            for key in keys {
+                bound.bind(key.to_vec());
+            }
+        };
+        for row in script.fetch(text, bind).await? {
             let (key, body): (Vec<u8>, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
             let ids = runs_from_bytes(&row.try_get::<Vec<u8>, _>(2)?);
             let damaged = || StoreError::Damaged { what: "an idempotency key".to_owned() };
@@ -71,16 +126,19 @@ pub async fn known(conn: &mut AnyConnection, keys: &[[u8; 16]]) -> Result<HashMa
 
 /// Stores keys in today's table, and in a day's first hour in yesterday's too: another instance's clock may still be
 /// there, and the primary key is what makes two instances agree.
-pub async fn insert(conn: &mut AnyConnection, rows: &[KeyRow], now: Millis) -> Result<()> {
-    insert_day(conn, rows, seoul_day(now)).await?;
+pub async fn add(script: &mut Script<'_>, days: &Days, rows: &[KeyRow], now: Millis) -> Result<()> {
+    add_day(script, days, rows, seoul_day(now)).await?;
     if seoul_minute(now) < 60 {
-        insert_day(conn, rows, seoul_day(now - DAY_MS)).await?;
+        add_day(script, days, rows, seoul_day(now - DAY_MS)).await?;
     }
     Ok(())
 }
 
-async fn insert_day(conn: &mut AnyConnection, rows: &[KeyRow], day: i64) -> Result<()> {
-    make_table(conn, day).await?;
+async fn add_day(script: &mut Script<'_>, days: &Days, rows: &[KeyRow], day: i64) -> Result<()> {
+    if !days.has(day) {
+        make_table(script.conn().await?, day).await?;
+        days.forget();
+    }
     let text = |before, rows| {
         format!("INSERT INTO dispatch_key_{day} (key, body, runs) VALUES {}", many::values(before, rows, 3))
     };
@@ -88,19 +146,10 @@ async fn insert_day(conn: &mut AnyConnection, rows: &[KeyRow], day: i64) -> Resu
         bound.bind(row.key.to_vec()).bind(row.body.to_vec()).bind(row.runs.clone());
     };
     // A key that another instance stored a moment ago fails here, and intake tries again and finds it.
-    let mut script = Script::on(conn);
-    script.add(rows, 3, text, bind).await?;
-    script.end().await
+    script.add(rows, 3, text, bind).await
 }
 
 async fn make_table(conn: &mut AnyConnection, day: i64) -> Result<()> {
-    let known: Option<i64> = sqlx::query_scalar("SELECT day FROM dispatch_key_day WHERE day = $1")
-        .bind(day)
-        .fetch_optional(&mut *conn)
-        .await?;
-    if known.is_some() {
-        return Ok(());
-    }
     let blob = if conn.backend_name() == "SQLite" { "BLOB" } else { "BYTEA" };
     let text = format!(
         "CREATE TABLE IF NOT EXISTS dispatch_key_{day}

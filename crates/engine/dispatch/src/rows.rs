@@ -50,10 +50,16 @@ pub fn id_column(bytes: Vec<u8>) -> Result<Id> {
     Id::from_bytes(&bytes).ok_or_else(|| StoreError::Damaged { what: format!("an id of {} bytes", bytes.len()) })
 }
 
-/// Stores frames and gives them their place in the lane's order, under the shard row's lock. Frames that are there
-/// already are left as they are: a commit whose answer was lost is made again.
+/// Stores frames as [`add_frames`] does.
 pub async fn insert_frames(conn: &mut AnyConnection, frames: &[NewFrame]) -> Result<()> {
     let mut script = Script::on(conn);
+    add_frames(&mut script, frames).await?;
+    script.end().await
+}
+
+/// Stores frames and gives them their place in the lane's order, under the shard row's lock. Frames that are there
+/// already are left as they are: a commit whose answer was lost is made again.
+pub async fn add_frames(script: &mut Script<'_>, frames: &[NewFrame]) -> Result<()> {
     for run in frames.chunk_by(|a, b| a.shard == b.shard) {
         let places: Vec<(usize, &NewFrame)> = run.iter().enumerate().map(|(n, it)| (run.len() - 1 - n, it)).collect();
         let text = |before, _| {
@@ -64,10 +70,10 @@ pub async fn insert_frames(conn: &mut AnyConnection, frames: &[NewFrame]) -> Res
             bound.bind(run.len() as i64).bind(run[0].shard.lane.to_string()).bind(run[0].shard.column());
         };
         script.add(&[run], 3, text, bind).await?;
-        insert_bodies(&mut script, run).await?;
-        insert_sides(&mut script, &places).await?;
+        insert_bodies(script, run).await?;
+        insert_sides(script, &places).await?;
     }
-    script.end().await
+    Ok(())
 }
 
 async fn insert_bodies(script: &mut Script<'_>, frames: &[NewFrame]) -> Result<()> {

@@ -1,10 +1,12 @@
 //! An id that was given is the id of a stored message, whatever happens right after the answer.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use naru_dispatch::intake::{Batch, Part};
 use naru_dispatch::message::Purpose;
+use tokio::sync::Notify;
 
 use crate::app::{LANE, TestApp};
 use crate::life::{batch, message, messages, phone, template_ref};
@@ -13,6 +15,8 @@ use crate::on_both_engines;
 on_both_engines!(
     ids_are_found_after_a_kill_right_after_the_answer,
     calls_that_wait_share_frames_and_get_their_own_ids,
+    all_that_wait_for_the_writer_share_a_commit,
+    more_calls_than_a_commit_holds_are_all_answered,
     a_call_over_several_templates_and_frames_keeps_its_places,
 );
 
@@ -38,6 +42,41 @@ fn calls_that_wait_share_frames_and_get_their_own_ids(mut app: TestApp) {
     }
     let frames = ids.iter().map(|id| id.frame).collect::<HashSet<_>>().len();
     assert!(frames <= CALLS / 10, "{frames} frames");
+}
+
+fn all_that_wait_for_the_writer_share_a_commit(mut app: TestApp) {
+    const CALLS: usize = 300;
+    app.start();
+    accept_while_the_writer_is_busy(&app, CALLS);
+    assert_eq!(app.settle().sent, CALLS as u64);
+    assert_eq!(app.number("SELECT COUNT(*) FROM dispatch_side"), 1);
+}
+
+fn more_calls_than_a_commit_holds_are_all_answered(mut app: TestApp) {
+    const CALLS: usize = 4_500;
+    app.start();
+    accept_while_the_writer_is_busy(&app, CALLS);
+    assert_eq!(app.settle().sent, CALLS as u64);
+}
+
+/// Keeps the writer in a job until every call waits.
+fn accept_while_the_writer_is_busy(app: &TestApp, count: usize) {
+    let go_on = Arc::new(Notify::new());
+    let held = go_on.clone();
+    let busy = app.store().write(move |_| {
+        let held = held.clone();
+        Box::pin(async move {
+            held.notified().await;
+            Ok(())
+        })
+    });
+    let calls = messages(count).into_iter().map(|message| app.dispatch.accept(batch(Purpose::Info, vec![message])));
+    // All are asked in turn: the writer is let go when the last one waits.
+    let last = async { go_on.notify_one() };
+    let (busy, answers, ()) = app.wait(async { tokio::join!(busy, join_all(calls), last) });
+    busy.unwrap();
+    let ids: HashSet<_> = answers.into_iter().map(|answer| answer.unwrap()[0]).collect();
+    assert_eq!(ids.len(), count);
 }
 
 fn a_call_over_several_templates_and_frames_keeps_its_places(mut app: TestApp) {
