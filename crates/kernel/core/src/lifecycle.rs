@@ -9,24 +9,27 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Shared by all parts of one process. Cloning is cheap.
 #[derive(Clone)]
 pub struct Lifecycle {
     stopping: Arc<watch::Sender<bool>>,
-    active: Arc<watch::Sender<usize>>,
-    names: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    active: Arc<Active>,
+}
+
+/// The activities that are alive. Every request is one, so that beginning and ending takes one lock and wakes nobody
+/// but at the last one's end.
+#[derive(Default)]
+struct Active {
+    names: Mutex<BTreeMap<&'static str, usize>>,
+    none: Notify,
 }
 
 impl Default for Lifecycle {
     fn default() -> Lifecycle {
-        Lifecycle {
-            stopping: Arc::new(watch::Sender::new(false)),
-            active: Arc::new(watch::Sender::new(0)),
-            names: Arc::default(),
-        }
+        Lifecycle { stopping: Arc::new(watch::Sender::new(false)), active: Arc::default() }
     }
 }
 
@@ -66,9 +69,8 @@ impl Lifecycle {
 
     /// Marks a unit of work that shutdown must wait for until the returned value is dropped.
     pub fn activity(&self, name: &'static str) -> Activity {
-        *self.names().entry(name).or_default() += 1;
-        self.active.send_modify(|count| *count += 1);
-        Activity { lifecycle: self.clone(), name }
+        *self.active.names().entry(name).or_default() += 1;
+        Activity { active: self.active.clone(), name }
     }
 
     /// Asks every loop to stop taking new work.
@@ -89,38 +91,52 @@ impl Lifecycle {
 
     /// Completes when no activity is left, or gives up after `limit` and returns what is still running.
     pub async fn drained(&self, limit: Duration) -> Vec<(&'static str, usize)> {
-        let mut active = self.active.subscribe();
-        let _ = tokio::time::timeout(limit, active.wait_for(|count| *count == 0)).await;
+        let _ = tokio::time::timeout(limit, self.active.ended()).await;
         self.waiting_for()
     }
 
     /// The names of the activities that are alive, with their counts.
     pub fn waiting_for(&self) -> Vec<(&'static str, usize)> {
-        self.names().iter().map(|(name, count)| (*name, *count)).collect()
+        self.active.names().iter().map(|(name, count)| (*name, *count)).collect()
     }
+}
 
+impl Active {
     fn names(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, usize>> {
         self.names.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    async fn ended(&self) {
+        loop {
+            // Made before the look, so that an end between the two is not missed.
+            let none = self.none.notified();
+            if self.names().is_empty() {
+                return;
+            }
+            none.await;
+        }
     }
 }
 
 /// While one lives, shutdown waits.
 pub struct Activity {
-    lifecycle: Lifecycle,
+    active: Arc<Active>,
     name: &'static str,
 }
 
 impl Drop for Activity {
     fn drop(&mut self) {
-        let mut names = self.lifecycle.names();
+        let mut names = self.active.names();
         if let Some(count) = names.get_mut(self.name) {
             *count -= 1;
             if *count == 0 {
                 names.remove(self.name);
             }
         }
-        drop(names);
-        self.lifecycle.active.send_modify(|count| *count -= 1);
+        if names.is_empty() {
+            drop(names);
+            self.active.none.notify_waiters();
+        }
     }
 }
 
