@@ -1,5 +1,6 @@
 //! Names of things: time-ordered 128-bit ids, and the trace id that follows one message through every log.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -71,12 +72,26 @@ pub struct BadId;
 
 /// Follows one unit of work through every log line: 32 hex digits, the first 8 the epoch second it began.
 pub fn trace_id(now: Millis) -> String {
-    let mut bytes = [0u8; 16];
-    // A random source that fails leaves zeros: a trace id is for reading, not for safety.
-    let _ = getrandom::fill(&mut bytes);
+    let mut bytes = random();
     bytes[..4].copy_from_slice(&((now / 1_000) as u32).to_be_bytes());
     let mut hex = [0u8; 32];
     write_hex(&bytes, &mut hex).to_owned()
+}
+
+/// Random bytes, fetched many at a time: every request takes some, and each fetch is a call into the system.
+fn random() -> [u8; 16] {
+    const FETCHED: usize = 64;
+    thread_local! {
+        static LEFT: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
+    }
+    LEFT.with_borrow_mut(|left| {
+        left.pop().unwrap_or_else(|| {
+            left.resize(FETCHED, [0; 16]);
+            // A random source that fails leaves zeros: a trace id is for reading, not for safety.
+            let _ = getrandom::fill(left.as_flattened_mut());
+            left.pop().unwrap_or_default()
+        })
+    })
 }
 
 /// Writes `bytes` as lower-case hex into `out`, which must be twice as long, and returns it as text.
@@ -106,5 +121,11 @@ mod tests {
         let trace = trace_id(1_795_361_400_123);
         assert_eq!(trace.len(), 32);
         assert_eq!(&trace[..8], format!("{:08x}", 1_795_361_400));
+    }
+
+    #[test]
+    fn no_two_trace_ids_of_a_second_are_the_same() {
+        let traces: std::collections::HashSet<String> = (0..1_000).map(|_| trace_id(1_795_361_400_123)).collect();
+        assert_eq!(traces.len(), 1_000);
     }
 }
