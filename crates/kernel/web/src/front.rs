@@ -66,9 +66,6 @@ async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Ne
     let safe = matches!(parts.method, Method::GET | Method::HEAD);
     let route = parts.extensions.get::<MatchedPath>().cloned();
     let mut request = Request::from_parts(parts, body);
-    if let Ok(actor) = visit.actor() {
-        request.extensions_mut().insert(actor.clone());
-    }
     request.extensions_mut().insert(visit.clone());
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Failure>() {
@@ -127,9 +124,15 @@ const STRICT: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// Room for the request's id, and for what the server adds by itself.
+const HEADERS_AFTER: usize = 3;
+
 async fn keep_strict(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    // Grown once and not name by name.
+    headers.reserve(STRICT.len() + HEADERS_AFTER);
     for (name, value) in STRICT {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -88,7 +88,7 @@ async fn check(visit: &Visit, form: &SignIn) -> Result<Secret, Failure> {
         return start(visit).by_password(store, name).await?.ok_or_else(wrong);
     }
     let recorded = if is_known { name } else { String::new() };
-    record::refused(store, visit.reader.now, recorded, visit.origin.clone()).await?;
+    record::refused(store, visit.reader.now, recorded, visit.origin()).await?;
     Err(wrong())
 }
 
@@ -193,7 +193,7 @@ async fn stored_password_asked(visit: &Visit, session: &Session) -> Result<Optio
 }
 
 fn start(visit: &Visit) -> Start {
-    Start { now: visit.reader.now, origin: visit.origin.clone(), replaces: visit.session_cookie.clone() }
+    Start { now: visit.reader.now, origin: visit.origin(), replaces: visit.session_cookie.clone() }
 }
 
 fn signed_in(visit: &Visit, cookie: &Secret, next: &str) -> Response {

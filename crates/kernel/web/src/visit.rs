@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use http::HeaderMap;
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use naru_core::failure::{Failure, Kind};
 use naru_core::text::Lang;
 
@@ -20,9 +22,20 @@ use crate::session::{self, Session};
 use crate::state::Web;
 use crate::{cookie, page};
 
-/// A request behind the front. Extracted by handlers of any state.
+/// A request behind the front. Extracted by handlers of any state; the front and they share one.
 #[derive(Clone)]
-pub struct Visit {
+pub struct Visit(Arc<Asked>);
+
+impl Deref for Visit {
+    type Target = Asked;
+
+    fn deref(&self) -> &Asked {
+        &self.0
+    }
+}
+
+/// What is known of a request.
+pub struct Asked {
     /// For whom the answer is drawn.
     pub reader: Reader,
     /// Path and query, as asked for.
@@ -32,7 +45,7 @@ pub struct Visit {
     pub(crate) web: Web,
     pub(crate) https: bool,
     pub(crate) peer: Option<IpAddr>,
-    pub(crate) origin: Origin,
+    agent: Option<HeaderValue>,
     pub(crate) session: Option<Session>,
     pub(crate) session_cookie: Option<String>,
     actor: Result<Actor, Failure>,
@@ -43,7 +56,7 @@ pub struct Visit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn(pub Actor);
 
-impl Visit {
+impl Asked {
     /// The front of the house.
     pub fn web(&self) -> &Web {
         &self.web
@@ -83,12 +96,20 @@ impl Visit {
             .collect()
     }
 
+    /// Where it comes from, for the sign-in record.
+    pub(crate) fn origin(&self) -> Origin {
+        let agent = self.agent.as_ref().and_then(|agent| agent.to_str().ok());
+        Origin::new(self.peer, agent.unwrap_or_default())
+    }
+}
+
+impl Visit {
     /// Finds out about a request.
     pub(crate) async fn of(web: &Web, door: Door, parts: &Parts) -> Visit {
         let headers = &parts.headers;
         let peer = peer(parts);
         let lang = cookie::lang(headers).unwrap_or_else(|| Lang::guess(text(headers, &ACCEPT_LANGUAGE)));
-        let mut visit = Visit {
+        let mut asked = Asked {
             reader: Reader { texts: web.texts().clone(), lang, now: web.now() },
             path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             wants_html: text(headers, &ACCEPT).contains("text/html"),
@@ -96,15 +117,17 @@ impl Visit {
             // Whoever lies in this header only makes their own cookie stricter.
             https: headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https"),
             peer,
-            origin: Origin::new(peer, text(headers, &USER_AGENT)),
+            agent: headers.get(USER_AGENT).cloned(),
             session: None,
             session_cookie: cookie::session(headers).map(str::to_owned),
             actor: Err(Failure::new(Kind::Unauthorized, "sign-in-needed")),
         };
-        visit.identify(door, headers).await;
-        visit
+        asked.identify(door, headers).await;
+        Visit(Arc::new(asked))
     }
+}
 
+impl Asked {
     async fn identify(&mut self, door: Door, headers: &HeaderMap) {
         if door == Door::Local {
             self.actor = Ok(Actor::local());
@@ -139,7 +162,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<SignedIn, Failed> {
         let visit = Visit::from_request_parts(parts, state).await?;
-        Ok(SignedIn(visit.actor?))
+        Ok(SignedIn(visit.actor.clone()?))
     }
 }
 
