@@ -2,8 +2,6 @@
 //!
 //! Answered after the messages are on the disk. With an `Idempotency-Key` the same call again gets its first answer.
 
-use std::collections::BTreeMap;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -19,10 +17,11 @@ use naru_dispatch::message::MessageId;
 use naru_web::failed::Failed;
 use naru_web::role::Role;
 use naru_web::visit::Visit;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::item::{Item, Judge};
+use crate::item::{Item, Judge, Judged};
 use crate::json::why;
 use crate::{rejects, stream};
 
@@ -50,7 +49,7 @@ async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<
         let item = serde_json::from_slice::<Item>(&body).map_err(not_json)?;
         let taken = accept(&dispatch, vec![Ok(item)], key.map(|key| (key, xxh3_128(&body).to_le_bytes()))).await?;
         return match taken.into_iter().next() {
-            Some(Ok(id)) => Ok((StatusCode::ACCEPTED, axum::Json(json!({ "id": id.to_string() }))).into_response()),
+            Some(Ok(id)) => Ok((StatusCode::ACCEPTED, axum::Json(One { id })).into_response()),
             Some(Err(failure)) => Err(Failed(failure)),
             None => Err(Failed(Failure::bug("a message without an answer"))),
         };
@@ -67,6 +66,19 @@ async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<
     let status = if accepted == 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::ACCEPTED };
     let answer = json!({ "accepted": accepted, "refused": messages.len() - accepted, "messages": messages });
     Ok((status, axum::Json(answer)).into_response())
+}
+
+/// The answer to one message.
+#[derive(Serialize)]
+struct One {
+    #[serde(serialize_with = "printed")]
+    id: MessageId,
+}
+
+fn printed<S: Serializer>(id: &MessageId, to: S) -> Result<S::Ok, S::Error> {
+    let mut text = String::with_capacity(MessageId::PRINTED_BYTES_MAX);
+    id.write_to(&mut text);
+    to.serialize_str(&text)
 }
 
 /// Whether lines come and not one body. What says that it is something else than JSON is not read as if it were.
@@ -92,7 +104,7 @@ pub async fn accept(
     let judge = Judge { dispatch, now: dispatch.ctx().clock().now_ms() };
     let count = items.len();
     let mut taken: Vec<Taken> = Vec::with_capacity(count);
-    let mut parts: BTreeMap<(String, u32), Part> = BTreeMap::new();
+    let mut parts: Vec<Part> = Vec::new();
     for (place, item) in items.into_iter().enumerate() {
         let judged = match item {
             Ok(item) => judge.judge(&item).await,
@@ -100,14 +112,7 @@ pub async fn accept(
         };
         match judged {
             Ok(judged) => {
-                let name = (judged.template.id.clone(), judged.template.version);
-                let part = parts.entry(name).or_insert_with(|| Part {
-                    lane: judged.lane,
-                    priority: judged.priority,
-                    template: judged.template,
-                    messages: Vec::new(),
-                });
-                part.messages.push((place, judged.message));
+                put(&mut parts, place, judged);
                 taken.push(Ok(MessageId { frame: naru_core::id::Id::default(), slot: 0 }));
             }
             Err(failure) => taken.push(Err(failure)),
@@ -118,7 +123,7 @@ pub async fn accept(
         // first answer all the same. Where anything is good, storing it looks the key up.
         Some(key) if parts.is_empty() => dispatch.answered(key).await?.unwrap_or_default(),
         None if parts.is_empty() => Vec::new(),
-        _ => dispatch.accept(Batch { parts: parts.into_values().collect(), count, key }).await?,
+        _ => dispatch.accept(Batch { parts, count, key }).await?,
     };
     for (taken, id) in taken.iter_mut().zip(ids) {
         if id.frame != naru_core::id::Id::default() {
@@ -128,6 +133,20 @@ pub async fn accept(
         }
     }
     Ok(taken)
+}
+
+/// A part is a run of one template and not all of it: a customer gets messages in the order in which they were asked for.
+fn put(parts: &mut Vec<Part>, place: usize, judged: Judged) {
+    let message = (place, judged.message);
+    match parts.last_mut().filter(|part| part.template == judged.template) {
+        Some(part) => part.messages.push(message),
+        None => parts.push(Part {
+            lane: judged.lane,
+            priority: judged.priority,
+            template: judged.template,
+            messages: vec![message],
+        }),
+    }
 }
 
 /// What became of an item, as the API tells it.
@@ -167,4 +186,31 @@ fn not_json(error: serde_json::Error) -> Failure {
 /// One item of several cannot be read.
 pub fn row_not_json(error: serde_json::Error) -> Failure {
     Failure::refused("row-not-json").arg("why", why(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use naru_core::masked::Address;
+    use naru_dispatch::frame::TemplateRef;
+    use naru_dispatch::message::Message;
+
+    use super::*;
+
+    #[test]
+    fn messages_stay_in_the_order_of_the_call() {
+        let mut parts = Vec::new();
+        for (place, template) in ["order", "order", "code", "order"].into_iter().enumerate() {
+            let message = Message {
+                to: Address::new("01000000000".to_owned()),
+                customer: None,
+                expires_at: None,
+                trace_id: None,
+                values: Vec::new(),
+            };
+            let template = TemplateRef { id: template.to_owned(), version: 1, variables: 0 };
+            put(&mut parts, place, Judged { lane: "sms".to_owned(), priority: 1, template, message });
+        }
+        let places = |part: &Part| part.messages.iter().map(|(place, _)| *place).collect::<Vec<_>>();
+        assert_eq!(parts.iter().map(places).collect::<Vec<_>>(), [vec![0, 1], vec![2], vec![3]]);
+    }
 }

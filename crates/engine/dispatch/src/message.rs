@@ -119,6 +119,9 @@ pub struct MessageId {
 }
 
 impl MessageId {
+    /// Bytes of the printed form at most.
+    pub const PRINTED_BYTES_MAX: usize = 38;
+
     /// Appends the printed form without a formatter: this runs once a message sent.
     pub fn write_to(&self, out: &mut String) {
         let mut hex = [0u8; 32];
