@@ -1,5 +1,7 @@
 //! Statements that go together are stored together or not at all, whoever shares the transaction.
 
+#![allow(clippy::unwrap_used)]
+
 use naru_core::lifecycle::Lifecycle;
 use naru_store::open::{Access, StoreConfig};
 use naru_store::script::{Bound, Script};
