@@ -30,6 +30,8 @@ use crate::shard::{Shard, Shards};
 const WAITING_MAX: usize = 10_000;
 /// Calls of one commit at most.
 const CALLS_MAX: usize = 2_000;
+/// Messages of one commit at most, unless its first call has more: to pack them keeps the writer for some 20 ms.
+const MESSAGES_MAX: usize = 20_000;
 /// Messages of one call at most; more belong into a stream.
 pub const CALL_MESSAGES_MAX: usize = 10_000;
 
@@ -247,10 +249,12 @@ impl Desk {
 
 /// What one commit holds at most. Two calls with one key in one group would both be new: the second waits for the next.
 fn one_group(calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
-    let (mut seen, mut count) = (HashSet::new(), 0);
+    let (mut seen, mut count, mut messages) = (HashSet::new(), 0, 0);
     calls.into_iter().partition(|call| {
         count += 1;
-        count <= CALLS_MAX && call.batch.key.is_none_or(|(key, _)| seen.insert(key))
+        messages += call.batch.count;
+        let fits = count == 1 || (count <= CALLS_MAX && messages <= MESSAGES_MAX);
+        fits && call.batch.key.is_none_or(|(key, _)| seen.insert(key))
     })
 }
 

@@ -17,6 +17,7 @@ on_both_engines!(
     calls_that_wait_share_frames_and_get_their_own_ids,
     all_that_wait_for_the_writer_share_a_commit,
     more_calls_than_a_commit_holds_are_all_answered,
+    more_messages_than_a_commit_holds_are_all_stored,
     a_call_over_several_templates_and_frames_keeps_its_places,
 );
 
@@ -47,7 +48,7 @@ fn calls_that_wait_share_frames_and_get_their_own_ids(mut app: TestApp) {
 fn all_that_wait_for_the_writer_share_a_commit(mut app: TestApp) {
     const CALLS: usize = 300;
     app.start();
-    accept_while_the_writer_is_busy(&app, CALLS);
+    accept_while_the_writer_is_busy(&app, CALLS, 1);
     assert_eq!(app.settle().sent, CALLS as u64);
     assert_eq!(app.number("SELECT COUNT(*) FROM dispatch_side"), 1);
 }
@@ -55,12 +56,19 @@ fn all_that_wait_for_the_writer_share_a_commit(mut app: TestApp) {
 fn more_calls_than_a_commit_holds_are_all_answered(mut app: TestApp) {
     const CALLS: usize = 4_500;
     app.start();
-    accept_while_the_writer_is_busy(&app, CALLS);
+    accept_while_the_writer_is_busy(&app, CALLS, 1);
     assert_eq!(app.settle().sent, CALLS as u64);
 }
 
+fn more_messages_than_a_commit_holds_are_all_stored(mut app: TestApp) {
+    const CALLS: usize = 25;
+    app.start_intake();
+    accept_while_the_writer_is_busy(&app, CALLS, 1_000);
+    assert_eq!(app.account().accepted, 25_000);
+}
+
 /// Keeps the writer in a job until every call waits.
-fn accept_while_the_writer_is_busy(app: &TestApp, count: usize) {
+fn accept_while_the_writer_is_busy(app: &TestApp, calls: usize, messages_each: usize) {
     let go_on = Arc::new(Notify::new());
     let held = go_on.clone();
     let busy = app.store().write(move |_| {
@@ -70,13 +78,14 @@ fn accept_while_the_writer_is_busy(app: &TestApp, count: usize) {
             Ok(())
         })
     });
-    let calls = messages(count).into_iter().map(|message| app.dispatch.accept(batch(Purpose::Info, vec![message])));
+    let calls = (0..calls).map(|_| app.dispatch.accept(batch(Purpose::Info, messages(messages_each))));
     // All are asked in turn: the writer is let go when the last one waits.
     let last = async { go_on.notify_one() };
     let (busy, answers, ()) = app.wait(async { tokio::join!(busy, join_all(calls), last) });
     busy.unwrap();
-    let ids: HashSet<_> = answers.into_iter().map(|answer| answer.unwrap()[0]).collect();
-    assert_eq!(ids.len(), count);
+    let given = answers.len() * messages_each;
+    let ids: HashSet<_> = answers.into_iter().flat_map(|answer| answer.unwrap()).collect();
+    assert_eq!(ids.len(), given);
 }
 
 fn a_call_over_several_templates_and_frames_keeps_its_places(mut app: TestApp) {
