@@ -9,6 +9,23 @@
 //! Must never know: any provider's protocol, a file format, a page's look. A change must keep this: nothing leaves
 //! before its started mark is committed; nothing is answered before it is committed; a slot's state only moves forward.
 
+#[cfg(feature = "plants")]
+pub mod plant;
+
+/// Whether a fault is planted: never, in naru itself.
+#[cfg(feature = "plants")]
+macro_rules! planted {
+    ($fault:ident) => {
+        $crate::plant::is($crate::plant::Plant::$fault)
+    };
+}
+#[cfg(not(feature = "plants"))]
+macro_rules! planted {
+    ($fault:ident) => {
+        false
+    };
+}
+
 pub mod account;
 pub mod address;
 pub mod audit;

@@ -36,7 +36,8 @@ impl Window {
 
     /// The earliest moment at which `n` more may start. `n` above the cap waits for an empty window.
     pub fn ready_at(&self, n: u64) -> Micros {
-        let room = self.max.saturating_sub(n.min(self.max));
+        let max = self.max + u64::from(planted!(CapPlusOne));
+        let room = max.saturating_sub(n.min(max));
         let mut left = self.sum;
         let mut at = self.next;
         for (start, count) in &self.starts {
@@ -51,7 +52,7 @@ impl Window {
 
     /// How long `n` take when they are spaced evenly.
     fn span(&self, n: u64) -> Micros {
-        (n * SECOND_US).div_ceil(self.max)
+        (n * SECOND_US).div_ceil(self.max + u64::from(planted!(CapPlusOne)))
     }
 
     /// Counts a start of `n` at `now`.

@@ -79,6 +79,9 @@ impl Lane {
                 }
             }
         }
+        if planted!(WholeBatchAgain) && !again.is_empty() {
+            again.clone_from(&slots);
+        }
         self.retry(no, again, now.wall + wait_ms as Millis, key.attempt, tries);
         self.close(key, &slots);
     }
@@ -205,6 +208,9 @@ impl Lane {
         let retry = Retry { slots, due_at, attempt: attempt.saturating_add(1), tries };
         if let Some(open) = self.frames.get(&no) {
             self.next.retries.push((open.id, retry.clone()));
+        }
+        if planted!(KeyNotHeldInRetry) {
+            retry.slots.iter().for_each(|slot| self.let_pass(no, *slot));
         }
         self.wait_for(no, retry);
     }

@@ -72,6 +72,15 @@ impl Lane {
             at: now.mono,
             start_by_max: now.mono + grace_ms as Micros * 1_000 - GIVE_UP_US,
         });
+        if planted!(SendBeforeMark) {
+            let start_by = now.mono + START_WITHIN_US;
+            for mark in &save.marks {
+                if let Some(chunk) = self.chunks.get_mut(&mark.key) {
+                    chunk.start_by = start_by;
+                    self.queues[chunk.priority].start.push_back(mark.key);
+                }
+            }
+        }
         actions.push(Action::Save(save));
     }
 
@@ -118,6 +127,12 @@ impl Lane {
     fn release(&mut self, no: u32, slot: u16) {
         let Some(open) = self.frames.get_mut(&no) else { return };
         open.ending -= 1;
+        self.let_pass(no, slot);
+    }
+
+    /// Passes a message's key on to the next that waits for it.
+    pub(super) fn let_pass(&mut self, no: u32, slot: u16) {
+        let Some(open) = self.frames.get(&no) else { return };
         let (priority, key) = (open.priority, open.key(slot));
         while let Some((next_no, next_slot)) = self.queues[priority].keys.release(key) {
             let Some(next) = self.frames.get_mut(&next_no) else { continue };

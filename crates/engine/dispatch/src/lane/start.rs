@@ -66,7 +66,10 @@ impl Lane {
         self.unsent.messages += messages;
         chunk.repeats.extend(requests);
         let (slots, tries) = (chunk.open.clone(), chunk.tries);
-        self.next.marks.push(Mark { key, slots, tries, started_at: chunk.started_at, deadline: chunk.deadline });
+        // One is enough for all requests of the chunk; its times and slots are filled in when it goes into a save.
+        if self.next.marks.iter().all(|mark| mark.key != key) {
+            self.next.marks.push(Mark { key, slots, tries, started_at: chunk.started_at, deadline: chunk.deadline });
+        }
         // What was counted today is not counted again: at most one of the two is taken.
         let counted = chunk.day == seoul_day(now.wall);
         self.count_day(now, if counted { 0 } else { messages });

@@ -5,6 +5,20 @@
 
 #![allow(clippy::unwrap_used, reason = "what helps a test is a test")]
 
+/// Whether a fault is planted: see `every_planted_fault_is_found`.
+#[cfg(feature = "plants")]
+macro_rules! planted {
+    ($fault:ident) => {
+        naru_dispatch::plant::is(naru_dispatch::plant::Plant::$fault)
+    };
+}
+#[cfg(not(feature = "plants"))]
+macro_rules! planted {
+    ($fault:ident) => {
+        false
+    };
+}
+
 mod disk;
 mod plan;
 mod random;
@@ -21,10 +35,10 @@ use crate::world::World;
 /// Seeds of every test run.
 const SEEDS: u64 = 150;
 /// Seeds that once found something.
-const REGRESSIONS: &[u64] = &[26];
+const REGRESSIONS: &[u64] = &[26, 130];
 
 /// What the seeds of a run must have seen, or they prove little.
-const SEEN: [&str; 28] = [
+const SEEN: [&str; 31] = [
     "first attempt",
     "later attempt",
     "repeat",
@@ -53,7 +67,17 @@ const SEEN: [&str; 28] = [
     "expired",
     "suppressed",
     "cancelled",
+    "renewal failed",
+    "taken over",
+    "kept out by the fence",
 ];
+
+/// How many seeds this run plays: more for `cargo xtask simulate --seeds N`.
+fn seeds() -> std::ops::Range<u64> {
+    let first = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let from = first("NARU_SIMULATE_FROM").unwrap_or(0);
+    from..from + first("NARU_SIMULATE_SEEDS").unwrap_or(SEEDS)
+}
 
 fn play(seed: u64) -> BTreeMap<&'static str, u64> {
     let mut world = World::new(seed);
@@ -74,9 +98,30 @@ fn seeds_that_once_found_something_find_nothing() {
 #[test]
 fn no_seed_breaks_a_rule() {
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-    for (what, times) in (0..SEEDS).flat_map(play) {
+    for (what, times) in seeds().flat_map(play) {
         *seen.entry(what).or_default() += times;
     }
     let missing: Vec<&str> = SEEN.into_iter().filter(|what| seen.get(what).is_none_or(|times| *times < 20)).collect();
     assert!(missing.is_empty(), "hardly seen: {missing:?} of {seen:#?}");
+}
+
+/// Each rule is worth something only if breaking it is seen: a run that finds nothing here would find nothing anywhere.
+#[cfg(feature = "plants")]
+#[test]
+fn every_planted_fault_is_found() {
+    use naru_dispatch::plant::{Plant, plant};
+
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut unseen = Vec::new();
+    for fault in Plant::ALL {
+        plant(Some(fault));
+        let found = (0..SEEDS).find(|seed| catch_unwind(AssertUnwindSafe(|| World::new(*seed).run())).is_err());
+        match found {
+            Some(seed) => println!("{fault:?} was found by seed {seed}"),
+            None => unseen.push(fault),
+        }
+    }
+    plant(None);
+    drop(std::panic::take_hook());
+    assert!(unseen.is_empty(), "not found: {unseen:?}");
 }

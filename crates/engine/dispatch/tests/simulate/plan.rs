@@ -64,6 +64,7 @@ pub struct Faults {
     pub held: u64,
     pub crashes_max: u64,
     pub slow_commit: u64,
+    pub renew_fails: u64,
     pub latency_max: Micros,
     pub claim_max: Micros,
     pub asked_max: Micros,
@@ -197,6 +198,7 @@ fn faults(r: &mut Random) -> Faults {
         held: rate(50),
         crashes_max: 0,
         slow_commit: rate(30),
+        renew_fails: 0,
         latency_max: 0,
         claim_max: 0,
         asked_max: 0,
@@ -206,6 +208,7 @@ fn faults(r: &mut Random) -> Faults {
     };
     Faults {
         crashes_max: r.below(6),
+        renew_fails: r.pick(&[0, 0, 300, 900]),
         latency_max: r.pick(&[5_000, 100_000, 400_000, 2_000_000]),
         claim_max: r.pick(&[20_000, 100_000, 3_000_000]),
         asked_max: r.pick(&[1_000, 100_000, 1_000_000]),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use naru_core::clock::{Micros, seoul_day};
 use naru_core::id::Id;
 use naru_dispatch::consent::Permit;
-use naru_dispatch::lane::{Action, ChunkKey, Now, Save};
+use naru_dispatch::lane::{Action, ChunkKey, LEASE_LEFT_US, Now, Save};
 use naru_dispatch::message::Purpose;
 use naru_dispatch::provider::Level;
 use naru_dispatch::side::State;
@@ -50,6 +50,9 @@ pub struct Watch {
     pub ever_kept_back: HashSet<usize>,
     pub quiet_until: Micros,
     pub throttled_until: Micros,
+    pub leased_until: Micros,
+    /// Frames that their callers were told are accepted.
+    pub acknowledged: HashSet<Id>,
 }
 
 impl Watch {
@@ -165,6 +168,7 @@ impl Watch {
         };
         assert!(!self.paused && !self.stopped, "{action:?} starts while the lane is stopped");
         assert!(now.mono >= self.quiet_until, "{action:?} starts too soon after a restart");
+        assert!(now.mono + LEASE_LEFT_US <= self.leased_until, "{action:?} starts at the end of the lease");
         assert!(now.mono >= self.throttled_until, "{action:?} starts before the provider's pause is over");
         assert!(flying < plan.options.in_flight_max, "{action:?} starts while {flying} are in flight");
         self.within_caps(plan, now, if lookup { 0 } else { slots.len() });
@@ -263,6 +267,9 @@ impl Watch {
 
     /// The end: every message in one state that fits what the provider took.
     pub fn ended(&self, plan: &Plan, disk: &Disk, vendor: &Vendor) {
+        for frame in &self.acknowledged {
+            assert!(disk.frames.contains_key(frame), "{frame} was acknowledged and is lost");
+        }
         let mut taken_before: HashMap<(usize, u64), Vec<(Message, Micros)>> = HashMap::new();
         for frame in disk.order.values() {
             let row = &disk.frames[frame];

@@ -1,5 +1,6 @@
 //! One run: time, and everything that happens to a lane in it. Does with the lane's actions what the runner does.
 
+mod lease;
 mod outside;
 mod people;
 mod receipts;
@@ -32,6 +33,11 @@ const STEPS_MAX: usize = 10_000;
 enum Happening {
     Wake,
     Accepted { frame: usize },
+    Stored { intake: u64, frame: usize, seq: i64 },
+    Renew { life: u64 },
+    Renewed { life: u64, asked: Micros },
+    Lapses { life: u64 },
+    Stale,
     Work { life: u64, priority: usize },
     Read { life: u64, priority: usize, after: i64, limit: usize },
     Claimed { life: u64, priority: usize, frames: Vec<Loaded>, more: bool },
@@ -73,6 +79,14 @@ pub struct World {
     waiting_claims: Vec<Action>,
     saves: (u64, u64),
     receipts: u64,
+    /// Counts the intake's lives: what it had not stored when it died is gone.
+    intake: u64,
+    /// The last place that was given before its commit, where that fault is planted.
+    place: i64,
+    /// When the lease ends by the database's clock.
+    lease_ends: Micros,
+    /// An owner that lost its lease and does not know it.
+    stale: Option<(u64, Lane)>,
     frames_left: usize,
     reports_left: usize,
     orders_left: usize,
@@ -103,6 +117,10 @@ impl World {
             waiting_claims: Vec::new(),
             saves: (0, 0),
             receipts: 0,
+            intake: 0,
+            place: 0,
+            lease_ends: 0,
+            stale: None,
             frames_left: plan.frames.len(),
             reports_left: 0,
             orders_left: plan.orders.len(),
@@ -173,6 +191,11 @@ impl World {
         match happening {
             Happening::Wake => self.tell(Event::Tick),
             Happening::Accepted { frame } => self.accept(frame),
+            Happening::Stored { intake, frame, seq } => self.stored(intake, frame, seq),
+            Happening::Renew { life } => self.renew(life),
+            Happening::Renewed { life, asked } => self.renewed(life, asked),
+            Happening::Lapses { life } => self.lapses(life),
+            Happening::Stale => self.stale_acts(),
             Happening::Work { life, priority } => self.tell_life(life, Event::Work { priority }),
             Happening::Read { life, priority, after, limit } => self.read(life, priority, after, limit),
             Happening::Claimed { life, priority, frames, more } => {

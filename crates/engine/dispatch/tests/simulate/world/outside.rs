@@ -85,6 +85,11 @@ impl World {
     pub(super) fn ends(&mut self, request: usize) {
         let one = &mut self.vendor.requests[request];
         if one.life != self.life || self.lane.is_none() {
+            if !one.lookup && self.stale.as_ref().is_some_and(|(stale, _)| *stale == one.life) {
+                let (life, chunk, slots) = (one.life, one.chunk, one.slots.clone());
+                let (answer, roll) = (self.vendor.answer(request), self.random.next());
+                self.tell_stale(life, Event::Answered { chunk, slots, answer, roll });
+            }
             return;
         }
         one.answered = true;

@@ -13,7 +13,28 @@ use crate::plan::{Order, SECOND};
 const QUIET_MS: Millis = 1_500;
 
 impl World {
+    /// Somebody hands messages in: they are on their way to the disk, and nobody is told "accepted" yet.
     pub(super) fn accept(&mut self, frame: usize) {
+        let intake = self.intake;
+        self.place += 1;
+        let seq = self.place;
+        if planted!(AckBeforeCommit) {
+            self.watch.acknowledged.insert(self.plan.frames[frame].id);
+            self.frames_left -= 1;
+        }
+        self.within(SECOND / 10, Happening::Stored { intake, frame, seq });
+    }
+
+    /// The commit: in it the frame gets its place, and after it the caller is told.
+    pub(super) fn stored(&mut self, intake: u64, frame: usize, seq: i64) {
+        if intake != self.intake {
+            if !planted!(AckBeforeCommit) {
+                // Whoever got no answer asks again.
+                self.within(SECOND, Happening::Accepted { frame });
+            }
+            return;
+        }
+        let seq = if planted!(LateFrameSkipped) { seq } else { self.disk.order.len() as i64 + 1 };
         let plan = &self.plan.frames[frame];
         let wall = self.plan.wall_start + (self.now / 1_000) as Millis;
         let expires = if plan.lives.iter().all(Option::is_none) {
@@ -24,7 +45,7 @@ impl World {
         // A cancelled campaign takes no more.
         let campaign = plan.campaign.filter(|campaign| self.disk.campaigns[*campaign] != Campaign::Cancelled);
         let row = FrameRow {
-            seq: self.disk.order.len() as i64 + 1,
+            seq,
             priority: plan.priority,
             campaign,
             keys: plan.keys.clone(),
@@ -34,7 +55,10 @@ impl World {
         let (id, priority) = (plan.id, plan.priority);
         self.disk.insert(id, row);
         self.watch.accepted(&self.disk, id);
-        self.frames_left -= 1;
+        if !planted!(AckBeforeCommit) {
+            self.watch.acknowledged.insert(id);
+            self.frames_left -= 1;
+        }
         let life = self.life;
         self.within(SECOND / 100, Happening::Work { life, priority });
     }
@@ -102,6 +126,7 @@ impl World {
 
     pub(super) fn crash(&mut self) {
         self.crashes += 1;
+        self.intake += 1;
         self.see("crash");
         // What was on its way to the disk is there or it is not.
         if let Some(save) = self.saving.take().filter(|_| self.random.chance(500)) {
@@ -140,6 +165,7 @@ impl World {
             lane.apply(now, Event::Restored { priority, frames });
         }
         self.lane = Some(lane);
+        self.lease_begins();
         self.watch.restarted(&self.disk, now.mono + quiet_ms as Micros * 1_000);
         (self.claims, self.saves) = (0, (0, 0));
         self.waiting_claims.clear();
