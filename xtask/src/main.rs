@@ -1,10 +1,11 @@
-//! The project's own tasks, one file each: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask bench`.
+//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `simulate`, `bench`.
 //!
 //! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
 
 mod bench;
 mod cargo;
 mod peers;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -21,6 +22,15 @@ enum Task {
     Test,
     /// Check the house's own rules and print its longest files and functions
     Tidy,
+    /// Play the lane and its lease in worlds that seeds decide
+    Simulate {
+        /// How many seeds
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Measure naru beside what the machine can do; `cargo xtask bench --help` tells how
     #[command(disable_help_flag = true)]
     Bench {
@@ -35,6 +45,7 @@ fn main() -> ExitCode {
     match Task::parse() {
         Task::Test => test::run(&root),
         Task::Tidy => tidy::run(&root),
+        Task::Simulate { seeds, from } => simulate::run(&root, seeds, from),
         Task::Bench { args } => bench::run(&root, &args),
     }
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::cargo::{call, cargo, target_folder};
-use crate::{peers, tidy};
+use crate::{peers, simulate, tidy};
 use postgres::Postgres;
 
 /// Installs what is missing, runs every part and prints the table. Exit code 1: a part failed; 2: something is missing.
@@ -60,7 +60,7 @@ type Part = fn(&mut Run) -> Result<(), String>;
 const MACHINE: &str = "machine";
 
 /// Cheapest first, so that a slip is told within seconds.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     (MACHINE, |_| machine::prepare()),
     ("format", |run| call(cargo(&run.root).args(["fmt", "--all", "--check"]))),
     ("tidy", |run| tidy::check(&run.root)),
@@ -74,6 +74,7 @@ const PARTS: [(&str, Part); 7] = [
         Ok(())
     }),
     ("tests", tests),
+    ("planted", |run| simulate::planted(&run.root)),
 ];
 
 fn tests(run: &mut Run) -> Result<(), String> {
