@@ -75,7 +75,7 @@ pub async fn demo(args: &DemoArgs, catalogue: &Catalogue, terminal: &Terminal) -
     let loaded = config::load(Some(&file))?;
     let house = House::own(&loaded, catalogue).await?;
     let socket = listen::bind_socket(&loaded.socket())?;
-    serve::open(&house, network, socket).await?;
+    let presence = serve::open(&house, network, socket).await?;
     welcome(args, &folder, &house, address, terminal).await?;
 
     let code = tokio::select! {
@@ -87,6 +87,7 @@ pub async fn demo(args: &DemoArgs, catalogue: &Catalogue, terminal: &Terminal) -
         signals.next().await;
     }
     serve::drain(house.ctx.lifecycle(), &mut signals).await;
+    presence.end().await;
     house.ctx.store().close().await;
     vendor.stop();
     Ok(code)

@@ -4,12 +4,14 @@
 //! the end it is the other way round: no new work, then what has begun ends, then the database is closed.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use naru_core::clock::SystemClock;
 use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
+use naru_job::presence::Presence;
 use naru_web::front::Door;
 use naru_web::link;
 use tokio::net::{TcpListener, UnixListener};
@@ -49,7 +51,7 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     let network = listen::bind(loaded.config.web.listen).await?;
     let address = network.local_addr()?;
     let socket = listen::bind_socket(&loaded.socket())?;
-    open(&house, network, socket).await?;
+    let presence = open(&house, network, socket).await?;
     tracing::info!(%address, data_dir = %loaded.data_dir.display(), "naru serves");
     invite(&house, &url(address), terminal).await?;
 
@@ -57,14 +59,18 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     let left = drain(&lifecycle, &mut signals).await;
     // Nobody answers there any more: verbs that come now see at once that none is running.
     let _ = std::fs::remove_file(loaded.socket());
+    presence.end().await;
     house.ctx.store().close().await;
     tracing::info!("naru has stopped");
     Ok(u8::from(!left.is_empty()))
 }
 
-/// Starts engines, jobs and both doors of a house.
-pub async fn open(house: &House, network: TcpListener, socket: UnixListener) -> Result<(), Failure> {
+/// Makes a house known to other instances, and starts its engines, jobs and both doors.
+pub async fn open(house: &House, network: TcpListener, socket: UnixListener) -> Result<Arc<Presence>, Failure> {
     let lifecycle = house.ctx.lifecycle();
+    // First, so that one that shall drain takes nothing.
+    let presence = Presence::announce(house.ctx.process(), env!("CARGO_PKG_VERSION")).await?;
+    house.ctx.offer::<Presence>(presence.clone());
     engines::start(&house.ctx).await?;
     for component in &house.components {
         component.jobs.iter().for_each(|job| job.clone().start(lifecycle));
@@ -73,7 +79,8 @@ pub async fn open(house: &House, network: TcpListener, socket: UnixListener) -> 
     let (outside, inside) = (http::router(house, &web, Door::Network), http::router(house, &web, Door::Local));
     lifecycle.spawn("network", listen::serve_network(network, outside, lifecycle.clone()));
     lifecycle.spawn("socket", listen::serve_socket(socket, inside, lifecycle.clone()));
-    Ok(())
+    presence.keep();
+    Ok(presence)
 }
 
 /// Prints a way in where nobody can sign in yet. It goes to a terminal or nowhere: standard error may be a log, and

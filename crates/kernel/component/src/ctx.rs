@@ -10,6 +10,7 @@ use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::metric::Metrics;
 use naru_core::text::{Lang, Texts};
+use naru_job::Process;
 use naru_job::gate::Gate;
 use naru_job::instance::Instance;
 use naru_store::Store;
@@ -78,6 +79,18 @@ impl Ctx {
     /// What a drain closes: whoever begins work enters by it.
     pub fn gate(&self) -> &Gate {
         &self.0.parts.gate
+    }
+
+    /// This process, as jobs and leases know it.
+    pub fn process(&self) -> Process {
+        let Parts { store, clock, lifecycle, instance, gate, .. } = self.parts();
+        Process {
+            store: store.clone(),
+            clock: clock.clone(),
+            lifecycle: lifecycle.clone(),
+            instance: instance.clone(),
+            gate: gate.clone(),
+        }
     }
 
     /// The house's own parts.

@@ -1,8 +1,8 @@
 //! Work that repeats, and what several instances on one database must agree about: who may do what only one may do.
 //!
 //! Each job runs in a loop of its own, one run at a time, and an error is a log line and the next try, not an end. A
-//! [`lease`] is a row with a fence that only grows; an [`instance`] is a process with a name of its own; a [`gate`] is
-//! what a drain closes.
+//! [`lease`] is a row with a fence that only grows; an [`instance`] is a process with a name of its own, and its
+//! [`presence`] is the row by which others see it; a [`gate`] is what a drain closes.
 //!
 //! Must never know: what any job does, what a lease is about. A change must keep this: a run that has begun is waited for
 //! at shutdown; whoever lost a lease can write nothing more under its fence.
@@ -10,14 +10,35 @@
 pub mod gate;
 pub mod instance;
 pub mod lease;
+pub mod presence;
 pub mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use naru_core::clock::Clock;
 use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
+use naru_store::Store;
+
+use crate::gate::Gate;
+use crate::instance::Instance;
+
+/// What one process brings among those on one database. Cloning is cheap.
+#[derive(Clone)]
+pub struct Process {
+    /// The database.
+    pub store: Store,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Start and end of its tasks.
+    pub lifecycle: Lifecycle,
+    /// Its name.
+    pub instance: Instance,
+    /// What a drain closes.
+    pub gate: Gate,
+}
 
 /// Work that repeats.
 #[derive(Clone)]

@@ -6,11 +6,12 @@ use naru_store::migrate::Migration;
 pub const NAME: &str = "job";
 
 /// The steps of the schema.
-pub const SCHEMA: &[Migration] = &[Migration {
-    version: 1,
-    name: "leases, instances",
-    oldest: "0.1",
-    sql: "
+pub const SCHEMA: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "leases, instances",
+        oldest: "0.1",
+        sql: "
 -- fence only grows; expires_at is by the database's clock; holder is empty where nobody has it.
 CREATE TABLE job_lease (
     name TEXT NOT NULL PRIMARY KEY, fence BIGINT NOT NULL, holder TEXT NOT NULL, expires_at BIGINT NOT NULL);
@@ -20,4 +21,14 @@ CREATE TABLE job_instance (
     name TEXT NOT NULL PRIMARY KEY, version TEXT NOT NULL, started_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
     drain_until BIGINT NOT NULL, busy TEXT NOT NULL);
 ",
-}];
+    },
+    Migration {
+        version: 2,
+        name: "what an instance says of its gate",
+        oldest: "0.1",
+        sql: "
+-- state: open, closed (a drain holds the gate, so that busy only shrinks), stopped.
+ALTER TABLE job_instance ADD COLUMN state TEXT NOT NULL DEFAULT 'open';
+",
+    },
+];
