@@ -78,6 +78,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("user", "People who may sign in"),
     ("token", "Tokens for programs"),
     ("lane", "Look at lanes, the provider accounts that send"),
+    ("instance", "Look at the instances on one database, and wait for those that drain"),
 ];
 
 /// How the list of commands is divided. What stands nowhere here comes under the last heading.
@@ -85,6 +86,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "demo", "serve", "sandbox", "doctor"]),
     ("Send", &["send", "campaign", "message", "unknown", "template"]),
     ("Keep", &["consent", "lane", "audit", "config", "user", "token"]),
+    ("Run", &["instance", "drain"]),
 ];
 const LAST_SECTION: &str = "More";
 

@@ -82,6 +82,7 @@ pub async fn to_the_end(
 async fn followed(client: &Client<'_>, terminal: &Terminal, mut follow: Follow) -> Result<Answer, Failure> {
     let bars = Bars::new(terminal);
     let mut ticks = tokio::time::interval(ASK_EVERY);
+    let mut told = None;
     loop {
         ticks.tick().await;
         let word = client.word(&follow.word)?;
@@ -93,6 +94,12 @@ async fn followed(client: &Client<'_>, terminal: &Terminal, mut follow: Follow) 
         for (at, block) in answer.view.iter().filter(|block| matches!(block, Block::Progress { .. })).enumerate() {
             if let Block::Progress { label, done, total } = block {
                 bars.show(at, label, *done, *total);
+            }
+        }
+        if answer.meanwhile != told {
+            told = answer.meanwhile;
+            if let (Some(text), false) = (&told, terminal.json) {
+                terminal.note(&format!("{text}\n"));
             }
         }
         if let Some(next) = answer.follow {

@@ -17,6 +17,9 @@ pub struct Answer {
     /// A word to ask again and again, showing its answer, until it says `done`: what `--watch` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow: Option<Follow>,
+    /// What a person is told while this is followed, each time it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<String>,
     /// A file the caller should keep, such as `rejected.csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<AnswerFile>,

@@ -6,6 +6,7 @@
 mod campaign;
 mod configuration;
 mod doors;
+mod drain;
 mod help;
 mod house;
 mod intake;
