@@ -69,11 +69,12 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
 pub async fn open(house: &House, network: TcpListener, socket: UnixListener) -> Result<Arc<Presence>, Failure> {
     let lifecycle = house.ctx.lifecycle();
     // First, so that one that shall drain takes nothing.
-    let presence = Presence::announce(house.ctx.process(), env!("CARGO_PKG_VERSION")).await?;
+    let process = house.ctx.process();
+    let presence = Presence::announce(process.clone(), env!("CARGO_PKG_VERSION")).await?;
     house.ctx.offer::<Presence>(presence.clone());
     engines::start(&house.ctx).await?;
     for component in &house.components {
-        component.jobs.iter().for_each(|job| job.clone().start(lifecycle));
+        component.jobs.iter().for_each(|job| job.clone().start(&process));
     }
     let web = http::front(house);
     let (outside, inside) = (http::router(house, &web, Door::Network), http::router(house, &web, Door::Local));

@@ -20,7 +20,7 @@ use naru_core::failure::Failure;
 use naru_core::id::{Id, write_hex};
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::import::ImportKey;
-use naru_job::Job;
+use naru_job::{Job, Place};
 use naru_web::failed::Failed;
 use naru_web::role::Role;
 use naru_web::visit::Visit;
@@ -102,7 +102,7 @@ pub fn sweep_job(ctx: &Ctx) -> Job {
             tokio::task::spawn_blocking(move || sweep(&folder(&ctx), before)).await.map_err(Failure::bug)?
         }) as futures_util::future::BoxFuture<'static, Result<(), Failure>>
     };
-    Job { name: "refused rows", every: SWEEP_EVERY, run: Arc::new(run) }
+    Job { name: "refused rows", every: SWEEP_EVERY, place: Place::Everywhere, run: Arc::new(run) }
 }
 
 fn sweep(folder: &Path, before: Millis) -> Result<(), Failure> {

@@ -28,7 +28,7 @@ use naru_component::ctx::Ctx;
 use naru_core::failure::Failure;
 use naru_dispatch::consent::Consent;
 use naru_dispatch::message::Channel;
-use naru_job::Job;
+use naru_job::{Job, Place};
 use serde::{Deserialize, Serialize};
 
 use crate::night::{ChannelNight, DayTime, Nights};
@@ -85,5 +85,5 @@ fn refresh(snapshot: Arc<Snapshot>) -> Job {
         let snapshot = snapshot.clone();
         Box::pin(async move { Ok(snapshot.refresh().await?) })
     });
-    Job { name: "consent refresh", every: REFRESH_INTERVAL, run }
+    Job { name: "consent refresh", every: REFRESH_INTERVAL, place: Place::Everywhere, run }
 }

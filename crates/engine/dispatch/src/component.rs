@@ -9,7 +9,7 @@ use naru_component::word::{Call, Word};
 use naru_component::{Check, Component, Finding};
 use naru_core::failure::Failure;
 use naru_core::text::{Catalog, Lang};
-use naru_job::Job;
+use naru_job::{Job, Missed, Place};
 use naru_web::role::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,8 @@ fn retention_job(dispatch: Arc<Dispatch>) -> Job {
     Job {
         name: "retention",
         every: RETENTION_EVERY,
+        // Frames belong to all instances, and two that let go of the same ones wait for each other.
+        place: Place::Once(Missed::RunOnce),
         run: Arc::new(move || {
             let dispatch = dispatch.clone();
             Box::pin(async move {
@@ -106,6 +108,7 @@ fn pending_job(ctx: Ctx) -> Job {
     Job {
         name: "pending",
         every: PENDING_EVERY,
+        place: Place::Everywhere,
         run: Arc::new(move || {
             let (ctx, gauges) = (ctx.clone(), gauges.clone());
             Box::pin(async move {

@@ -145,6 +145,53 @@ pub async fn release(store: &Store, lease: &Lease, after: Millis) -> Result<()> 
         .await
 }
 
+/// Takes a lease within a transaction: where it has ended, or is that very holder's. Unlike [`take`] it counts by the
+/// clock on an embedded store too, where its holders are processes beside the one that owns the store.
+pub(crate) async fn take_in(
+    conn: &mut AnyConnection,
+    engine: Engine,
+    name: &str,
+    holder: &str,
+    last_ms: Millis,
+) -> Result<Option<i64>> {
+    let now = engine.now();
+    let text = format!(
+        "INSERT INTO job_lease (name, fence, holder, expires_at) VALUES ($1, 1, $2, {now} + $3)
+         ON CONFLICT (name) DO UPDATE SET fence = job_lease.fence + 1, holder = excluded.holder,
+             expires_at = excluded.expires_at
+         WHERE job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder RETURNING fence"
+    );
+    Ok(sqlx::query_scalar(AssertSqlSafe(text)).bind(name).bind(holder).bind(last_ms).fetch_optional(conn).await?)
+}
+
+/// Lets a lease last on for `last_ms` from now, or end with 0; `false` where somebody else has taken it.
+pub(crate) async fn extend(store: &Store, name: &str, fence: i64, last_ms: Millis) -> Result<bool> {
+    let (engine, name) = (store.engine(), name.to_owned());
+    let job = store.write(move |conn| {
+        let name = name.clone();
+        Box::pin(async move { extend_in(conn, engine, &name, fence, last_ms).await })
+    });
+    job.await
+}
+
+/// As [`extend`], within a transaction.
+pub(crate) async fn extend_in(
+    conn: &mut AnyConnection,
+    engine: Engine,
+    name: &str,
+    fence: i64,
+    last_ms: Millis,
+) -> Result<bool> {
+    let holder = if last_ms == 0 { "''" } else { "holder" };
+    // What was given back is nobody's, though its fence still stands there.
+    let text = format!(
+        "UPDATE job_lease SET expires_at = {} + $1, holder = {holder} WHERE name = $2 AND fence = $3 AND holder <> ''",
+        engine.now()
+    );
+    let extended = sqlx::query(AssertSqlSafe(text)).bind(last_ms).bind(name).bind(fence).execute(conn).await?;
+    Ok(extended.rows_affected() == 1)
+}
+
 /// Runs a write of a lease's holder only while it still is the holder; the row stays locked until the commit.
 pub async fn hold(conn: &mut AnyConnection, name: &str, fence: i64) -> Result<bool> {
     let held = sqlx::query("UPDATE job_lease SET fence = fence WHERE name = $1 AND fence = $2");

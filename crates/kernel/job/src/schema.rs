@@ -31,4 +31,16 @@ CREATE TABLE job_instance (
 ALTER TABLE job_instance ADD COLUMN state TEXT NOT NULL DEFAULT 'open';
 ",
     },
+    Migration {
+        version: 3,
+        name: "runs of jobs",
+        oldest: "0.1",
+        sql: "
+-- The last run of each job, by the database's clock. ended_at is before started_at while it runs, and stays so where it
+-- was cut off. due_at: the next run; 0 where whoever runs it decides. missed: how often it did not run when it was due.
+CREATE TABLE job_run (
+    name TEXT NOT NULL PRIMARY KEY, instance TEXT NOT NULL, due_at BIGINT NOT NULL, started_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL, outcome TEXT NOT NULL, missed BIGINT NOT NULL, missed_at BIGINT NOT NULL);
+",
+    },
 ];

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "what helps a test is a test")]
 
 mod leases;
+mod lent;
 mod presence;
+mod turns;
 
 use naru_core::clock::SystemClock;
 use naru_core::lifecycle::Lifecycle;
