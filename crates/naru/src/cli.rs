@@ -12,6 +12,8 @@ use crate::demo::DemoArgs;
 use crate::init::InitArgs;
 use crate::sandbox::SandboxArgs;
 use crate::serve::ServeArgs;
+use crate::wrap::job::JobArgs;
+use crate::wrap::leader::LeaderArgs;
 
 /// How the house speaks to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,6 +58,10 @@ pub enum Own {
     Serve(ServeArgs),
     /// `sandbox`.
     Sandbox(Box<SandboxArgs>),
+    /// `leader run`.
+    LeaderRun(LeaderArgs),
+    /// `job run`; the other verbs of `job` are words.
+    JobRun(JobArgs),
     /// `config show`.
     ConfigShow {
         /// Print the commented default instead.
@@ -79,6 +85,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("token", "Tokens for programs"),
     ("lane", "Look at lanes, the provider accounts that send"),
     ("instance", "Look at the instances on one database, and wait for those that drain"),
+    ("job", "Look at jobs that run once across instances, and run one"),
+    ("lease", "Leases for programs: one holder at a time across instances"),
 ];
 
 /// How the list of commands is divided. What stands nowhere here comes under the last heading.
@@ -86,14 +94,20 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "demo", "serve", "sandbox", "doctor"]),
     ("Send", &["send", "campaign", "message", "unknown", "template"]),
     ("Keep", &["consent", "lane", "audit", "config", "user", "token"]),
-    ("Run", &["instance", "drain"]),
+    ("Run", &["instance", "drain", "leader", "job", "lease"]),
 ];
 const LAST_SECTION: &str = "More";
+
+/// The verb of `job` that only a terminal has.
+const JOB_VERB: &str = "run";
 
 /// Builds the whole grammar.
 pub fn command(words: &[Word]) -> Command {
     let mut commands = own();
-    commands.extend(groups(words).map(|(first, words)| group(first, &words)));
+    commands.extend(groups(words).map(|(first, words)| match first {
+        "job" => group(first, &words).subcommand(JobArgs::augment_args(Command::new(JOB_VERB))),
+        _ => group(first, &words),
+    }));
     let list = list(&commands);
     let commands = commands.into_iter().map(quiet_everywhere);
     Command::new("naru")
@@ -118,6 +132,14 @@ pub fn asked<'a>(words: &'a [Word], matches: &ArgMatches) -> Result<Asked<'a>, c
         "demo" => Own::Demo(DemoArgs::from_arg_matches(matches)?),
         "serve" => Own::Serve(ServeArgs::from_arg_matches(matches)?),
         "sandbox" => Own::Sandbox(SandboxArgs::from_arg_matches(matches)?.into()),
+        "leader" => {
+            let (_, matches) = matches.subcommand().expect("clap requires a verb");
+            Own::LeaderRun(LeaderArgs::from_arg_matches(matches)?)
+        }
+        "job" if matches.subcommand_name() == Some(JOB_VERB) => {
+            let (_, matches) = matches.subcommand().expect("it has a name");
+            Own::JobRun(JobArgs::from_arg_matches(matches)?)
+        }
         "config" => match matches.subcommand().expect("clap requires a verb") {
             ("show", matches) => Own::ConfigShow { default: matches.get_flag("default") },
             (_, matches) => Own::ConfigCheck { file: matches.get_one("file").cloned() },
@@ -202,6 +224,11 @@ fn own() -> Vec<Command> {
         ServeArgs::augment_args(Command::new("serve")),
         SandboxArgs::augment_args(Command::new("sandbox")),
         config,
+        Command::new("leader")
+            .about("Keep something running on exactly one instance")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommand(LeaderArgs::augment_args(Command::new("run"))),
     ]
 }
 

@@ -69,6 +69,17 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Says `word` to a running `serve` and never in this process: for what lives only there.
+    pub async fn say_served(&self, word: &Word, args: Value, progress: &Progress) -> Result<Answer, Failure> {
+        match &self.home {
+            Home::Far(remote) => remote.say(word, args, progress).await,
+            Home::Here(loaded) => match near(loaded, self.lang).await? {
+                Some(remote) => remote.say(word, args, progress).await,
+                None => Err(Failure::unavailable("serve-absent").arg("path", loaded.socket().display())),
+            },
+        }
+    }
+
     /// Brings a file of an answer here.
     pub async fn fetch(&self, file: &AnswerFile, to: &Path) -> Result<(), Failure> {
         let remote = match &self.home {

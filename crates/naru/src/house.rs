@@ -21,6 +21,7 @@ use naru_core::metric::Metrics;
 use naru_core::text::Texts;
 use naru_job::gate::Gate;
 use naru_job::instance::Instance;
+use naru_job::{Job, Place};
 use naru_store::Store;
 use naru_store::error::StoreError;
 use naru_store::lock::DataLock;
@@ -85,6 +86,9 @@ pub struct House {
 /// What `doctor` looks at: offered to its word.
 pub struct Checks(pub Vec<Check>);
 
+/// What runs once across instances: offered to the words about jobs.
+pub struct Schedule(pub Vec<Job>);
+
 /// Where this naru is reached by a browser of the same machine: offered to words that hand out links.
 pub struct Address(pub String);
 
@@ -131,6 +135,8 @@ impl House {
         let mut components = components::build(loaded.config.clone(), &ctx);
         let checks = components.iter_mut().flat_map(|component| component.checks.drain(..)).collect();
         ctx.offer(Arc::new(Checks(checks)));
+        let once = components.iter().flat_map(|component| &component.jobs);
+        ctx.offer(Arc::new(Schedule(once.filter(|job| job.place != Place::Everywhere).cloned().collect())));
         ctx.offer(Arc::new(Address(url(loaded.config.web.listen))));
         ctx.set_texts(catalogue.texts.clone());
         House { ctx, components, texts: catalogue.texts.clone(), _lock: lock }

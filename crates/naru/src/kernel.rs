@@ -1,6 +1,9 @@
-//! The words of the house itself, as a component like any other: people, tokens, instances, and what `doctor` looks at.
+//! The words of the house itself, as a component like any other: people, tokens, instances, jobs, leases, and what
+//! `doctor` looks at.
 
 mod instances;
+mod jobs;
+mod leases;
 mod people;
 mod tokens;
 
@@ -20,6 +23,8 @@ pub fn component() -> Component {
     let mut words = people::words();
     words.extend(tokens::words());
     words.extend(instances::words());
+    words.extend(jobs::words());
+    words.extend(leases::words());
     words.push(doctor::word());
     Component { words, checks: doctor::checks(), ..Component::new("naru", TEXTS) }
 }

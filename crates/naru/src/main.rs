@@ -30,6 +30,7 @@ mod signal;
 mod table;
 mod terminal;
 mod wire;
+mod wrap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -43,13 +44,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // One TLS backend for everything that dials out. An error only says that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let mut args = std::env::args_os().skip(1);
+    let is_guard = args.next().is_some_and(|word| word == wrap::guard::WORD);
+    // A guard waits for one process and shall weigh nothing.
+    let runtime = match is_guard {
+        true => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        false => tokio::runtime::Runtime::new(),
+    };
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(e) => {
             eprintln!("error: could not start threads: {e}");
             return ExitCode::FAILURE;
         }
     };
+    if is_guard {
+        return ExitCode::from(runtime.block_on(wrap::guard::guard(args)));
+    }
     // A panic has printed itself by now; it ends as any other bug of ours does.
     let code = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run::run()))).unwrap_or(Kind::Bug.exit_code());
     // Threads that still wait for a terminal or a disk do not hold the end up.

@@ -11,6 +11,7 @@ use crate::config::{self, Loaded};
 use crate::environment::Environment;
 use crate::house::{Catalogue, on_paper};
 use crate::terminal::{End, Terminal};
+use crate::wrap::{job, leader};
 use crate::{demo, engines, follow, init, sandbox, serve};
 
 /// Runs what was typed and returns the exit code: 0 done, 1 refused or failed, 2 wrong usage, 255 our bug.
@@ -58,6 +59,14 @@ async fn own(own: Own, everywhere: &cli::Everywhere, catalogue: &Catalogue, term
         Own::Init(args) => init::init(&args, terminal),
         Own::Demo(args) => demo::demo(&args, catalogue, terminal).await,
         Own::Serve(args) => serve::serve(&args, load()?, catalogue, terminal).await,
+        Own::LeaderRun(args) => {
+            let client = Client::new(everywhere, catalogue, terminal.lang)?;
+            leader::run(&args, &client, terminal).await
+        }
+        Own::JobRun(args) => {
+            let client = Client::new(everywhere, catalogue, terminal.lang)?;
+            job::run(&args, &client, terminal).await
+        }
         Own::Sandbox(args) => sandbox::sandbox(*args, terminal).await,
         Own::ConfigShow { default: true } => terminal.print(config::MANUAL).map(|()| 0),
         Own::ConfigShow { default: false } => {

@@ -30,6 +30,8 @@ pub struct Word {
     pub reads: bool,
     /// Whether it opts in to being said in a chat.
     pub slack: bool,
+    /// Whether programs say it all the time, so that no log has a line for each.
+    pub often: bool,
     /// The argument that names a file to hand over: `Some("to")` for `send --to FILE`.
     pub upload: Option<&'static str>,
     bring: Option<Bring>,
@@ -89,6 +91,7 @@ impl Word {
             role,
             reads: false,
             slack: false,
+            often: false,
             upload: None,
             bring: None,
             command: |name| A::augment_args(Command::new(name)),
@@ -117,6 +120,12 @@ impl Word {
         R: Future<Output = Result<Answer, Failure>> + Send + 'static,
     {
         Word { reads: true, ..Word::new(path, Role::View, run) }
+    }
+
+    /// Keeps it out of the log.
+    pub fn said_often(mut self) -> Word {
+        self.often = true;
+        self
     }
 
     /// Says which argument names a file that must come along.

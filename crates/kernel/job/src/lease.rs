@@ -18,6 +18,10 @@ pub const LEASE_MS: Millis = 6_000;
 /// How often it is renewed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
+/// Whoever holds a lease starts nothing with less than this left: what it starts now is on its way before another holder
+/// can start anything.
+pub const START_LEFT_US: Micros = 2_000_000;
+
 /// A lease that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

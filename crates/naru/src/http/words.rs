@@ -104,7 +104,7 @@ async fn begin(ctx: Ctx, door: Door, word: Word, visit: &Visit, request: Request
         let name = call.actor.name.clone();
         let outcome = word.say(ctx, call).await;
         match &outcome {
-            Ok(_) if word.reads => {}
+            Ok(_) if word.reads || word.often => {}
             Ok(_) => tracing::info!(word.path = word.path, actor.name = name, "word said"),
             Err(error) if error.kind == Kind::Bug => tracing::error!(word.path = word.path, %error, "word failed"),
             Err(error) => tracing::debug!(word.path = word.path, %error, "word refused"),

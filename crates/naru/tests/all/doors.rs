@@ -68,6 +68,8 @@ async fn every_word_is_described_and_answers_where_it_is_described() {
             words.push(format!("/v1/{first}"));
         }
     }
+    // Of these two the terminal runs the command itself.
+    words.retain(|word| !["/v1/leader/run", "/v1/job/run"].contains(&word.as_str()));
     words.sort();
     assert_eq!(paths, words.iter().collect::<Vec<_>>());
     serve.stop().await;

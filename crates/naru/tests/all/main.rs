@@ -10,6 +10,8 @@ mod drain;
 mod help;
 mod house;
 mod intake;
+mod jobs;
+mod leader;
 mod levels;
 mod messages;
 mod removal;

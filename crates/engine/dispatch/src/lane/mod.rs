@@ -41,9 +41,8 @@ pub const FRAMES_MAX: usize = 4_096;
 /// Frames claimed ahead of the one being worked on.
 pub const CLAIM_AHEAD: usize = 16;
 
-/// An owner starts nothing with less than this left of its lease: a request that it starts now is on its way before
-/// another owner can start one.
-pub const LEASE_LEFT_US: Micros = 2_000_000;
+/// An owner starts nothing with less than this left of its lease.
+pub const LEASE_LEFT_US: Micros = naru_job::lease::START_LEFT_US;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
