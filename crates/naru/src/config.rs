@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use naru_core::failure::Failure;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 pub use crate::components::Config;
@@ -20,11 +21,25 @@ pub const FILE: &str = "naru.toml";
 pub struct WebConfig {
     /// Where pages and the API are served.
     pub listen: SocketAddr,
+    /// Seconds between the request to stop and the doors closing.
+    #[serde(deserialize_with = "stop_delay")]
+    pub stop_delay_s: u64,
+}
+
+/// Longer than this no service manager waits.
+const STOP_DELAY_S_MAX: u64 = 300;
+
+fn stop_delay<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let seconds = u64::deserialize(from)?;
+    if seconds <= STOP_DELAY_S_MAX {
+        return Ok(seconds);
+    }
+    Err(D::Error::custom(format!("{seconds} is too large, the most is {STOP_DELAY_S_MAX}")))
 }
 
 impl Default for WebConfig {
     fn default() -> WebConfig {
-        WebConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)) }
+        WebConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)), stop_delay_s: 0 }
     }
 }
 
@@ -136,6 +151,7 @@ mod tests {
         check("[web]\nlisten = \"127.0.0.1:1\"\nlisen = 1\n", "3", "1", "unknown field `lisen`, expected `listen`");
         check("data_dir = \"x\"\n[stor]\nurl = \"\"\n", "2", "2", "unknown field `stor`");
         check("[web]\nlisten = \"here\"\n", "2", "10", "socket address");
+        check("[web]\nstop_delay_s = 301\n", "2", "16", "stop_delay_s: 301 is too large, the most is 300");
         check("가 = 1\n", "1", "1", "invalid unquoted key");
     }
 

@@ -30,7 +30,7 @@ use crate::http::listen;
 use crate::init::{self, InitArgs};
 use crate::signal::Signals;
 use crate::terminal::{End, Terminal};
-use crate::{log, serve};
+use crate::{engines, log, serve};
 
 /// Try naru: a stand-in vendor, generated customers, a campaign, and the account at its end
 ///
@@ -86,7 +86,7 @@ pub async fn demo(args: &DemoArgs, catalogue: &Catalogue, terminal: &Terminal) -
         terminal.print(&(terminal.say("demo-stays", &[]) + "\n"))?;
         signals.next().await;
     }
-    serve::drain(house.ctx.lifecycle(), &mut signals).await;
+    serve::drain(house.ctx.lifecycle(), &mut signals, engines::longest(&loaded.config.dispatch)).await;
     presence.end().await;
     house.ctx.store().close().await;
     vendor.stop();

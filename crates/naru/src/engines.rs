@@ -1,5 +1,7 @@
 //! The engines: built after all rooms, since they take what rooms offer, and started when the house stands.
 
+use std::time::Duration;
+
 use naru_component::Component;
 use naru_component::ctx::Ctx;
 use naru_core::failure::Failure;
@@ -29,4 +31,9 @@ pub async fn prepare_reading(ctx: &Ctx) -> Result<(), Failure> {
 /// Starts what engines do by themselves. Called once, by `serve`, when nothing that can be refused is left.
 pub async fn start(ctx: &Ctx) -> Result<(), Failure> {
     ctx.need::<Dispatch>()?.run().await
+}
+
+/// How long what an engine has begun takes to end at the most: a request that a provider does not answer.
+pub fn longest(dispatch: &DispatchConfig) -> Duration {
+    Duration::from_millis(dispatch.lane.values().map(|lane| lane.timeout_ms).max().unwrap_or(0))
 }

@@ -26,7 +26,8 @@ use crate::{engines, log};
 /// Run naru: pages, API, lanes and schedules, until it is asked to stop
 ///
 /// Writes its log to standard error: plain lines on a terminal, JSON otherwise. SIGTERM and Ctrl-C let what has begun
-/// end first.
+/// end first: /readyz turns to 503, no work begins, and what is in flight ends and is stored. That takes as long as the
+/// longest `timeout_ms` of a lane, and 30 s more at the most.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
     /// What to log: a level, or levels by part (`info,naru_dispatch=debug`)
@@ -34,8 +35,8 @@ pub struct ServeArgs {
     log: String,
 }
 
-/// For what has begun to end. A request to a provider takes up to its time-out, 30 s unless configured otherwise.
-const DRAIN_MAX: Duration = Duration::from_secs(60);
+/// For what has begun to end beyond the longest request to a provider: outcomes to be stored, an answer to be written.
+const DRAIN_MORE: Duration = Duration::from_secs(30);
 /// How often it is said what is still waited for.
 const DRAIN_SAID_EVERY: Duration = Duration::from_secs(5);
 
@@ -56,7 +57,8 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     invite(&house, &url(address), terminal).await?;
 
     signals.next().await;
-    let left = drain(&lifecycle, &mut signals).await;
+    leave(&house, Duration::from_secs(loaded.config.web.stop_delay_s), &mut signals).await;
+    let left = drain(&lifecycle, &mut signals, engines::longest(&loaded.config.dispatch)).await;
     // Nobody answers there any more: verbs that come now see at once that none is running.
     let _ = std::fs::remove_file(loaded.socket());
     presence.end().await;
@@ -106,11 +108,27 @@ async fn invite(house: &House, url: &str, terminal: &Terminal) -> Result<(), Fai
     Ok(())
 }
 
-/// Stops new work and waits for what has begun, saying by name what that is. Returns what did not end.
-pub async fn drain(lifecycle: &Lifecycle, signals: &mut Signals) -> Vec<(&'static str, usize)> {
+/// Says that this one takes no more work, and answers for a while those who have not heard of it.
+async fn leave(house: &House, delay: Duration, signals: &mut Signals) {
+    house.ctx.lifecycle().leave();
+    // Lanes go to others now, and not only when the last request is answered.
+    house.ctx.gate().close(true);
+    if !delay.is_zero() {
+        tracing::info!(seconds = delay.as_secs(), "not ready any more, stopping when load balancers have seen it");
+        tokio::select! {
+            () = tokio::time::sleep_until(tokio::time::Instant::now() + delay) => {}
+            // Whoever is impatient does not wait for load balancers; for all else he does.
+            () = signals.next() => {}
+        }
+    }
+}
+
+/// Stops new work and waits for what has begun, saying by name what that is: as long as the `longest` of it takes, and
+/// some more. Returns what did not end.
+pub async fn drain(lifecycle: &Lifecycle, signals: &mut Signals, longest: Duration) -> Vec<(&'static str, usize)> {
     tracing::info!("stopping: what has begun ends first");
     lifecycle.stop();
-    let end = tokio::time::Instant::now() + DRAIN_MAX;
+    let end = tokio::time::Instant::now() + longest + DRAIN_MORE;
     loop {
         let left = tokio::select! {
             left = lifecycle.drained(DRAIN_SAID_EVERY) => left,

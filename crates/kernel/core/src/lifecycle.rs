@@ -2,10 +2,11 @@
 //!
 //! Every task is started here, with a name, and every unit of work that must be finished holds an [`Activity`]. When
 //! shutdown is asked for, loops see it and stop taking new work; the process leaves only when no activity is left,
-//! and says by name what it still waits for.
+//! and says by name what it still waits for. Before that it may be leaving: still answering, and to be asked no more.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 /// Shared by all parts of one process. Cloning is cheap.
 #[derive(Clone)]
 pub struct Lifecycle {
+    leaving: Arc<AtomicBool>,
     stopping: Arc<watch::Sender<bool>>,
     active: Arc<Active>,
 }
@@ -29,7 +31,11 @@ struct Active {
 
 impl Default for Lifecycle {
     fn default() -> Lifecycle {
-        Lifecycle { stopping: Arc::new(watch::Sender::new(false)), active: Arc::default() }
+        Lifecycle {
+            leaving: Arc::default(),
+            stopping: Arc::new(watch::Sender::new(false)),
+            active: Arc::default(),
+        }
     }
 }
 
@@ -71,6 +77,16 @@ impl Lifecycle {
     pub fn activity(&self, name: &'static str) -> Activity {
         *self.active.names().entry(name).or_default() += 1;
         Activity { active: self.active.clone(), name }
+    }
+
+    /// Says that it will stop soon, so that whoever chooses between several asks another one.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it stops soon, or does already.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed) || self.is_stopping()
     }
 
     /// Asks every loop to stop taking new work.

@@ -149,7 +149,9 @@ impl Presence {
             .bind(self.process.instance.name())
             .fetch_optional(self.process.store.reader())
             .await?;
-        let (gate, drains) = (&self.process.gate, left.is_some_and(|left| left > 0));
+        let (gate, lifecycle) = (&self.process.gate, &self.process.lifecycle);
+        // One that leaves takes nothing any more, whatever its row says.
+        let drains = left.is_some_and(|left| left > 0) || lifecycle.is_leaving();
         if gate.is_closed() != drains {
             tracing::info!(instance.name = %self.process.instance, drains, "a drain begins or ends here");
         }

@@ -23,7 +23,7 @@ pub fn routes(ctx: &Ctx) -> Router {
 }
 
 async fn ready(State(ctx): State<Ctx>) -> impl IntoResponse {
-    if ctx.lifecycle().is_stopping() {
+    if ctx.lifecycle().is_leaving() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
     match tokio::time::timeout(STORE_MAX, ctx.store().now()).await {

@@ -424,3 +424,39 @@ async fn the_first_commands_end_in_delivered() {
     .await;
     serve.stop().await;
 }
+
+#[tokio::test]
+async fn two_requests_to_stop_leave_no_request_without_its_outcome() {
+    let house = House::new();
+    let vendor = Vendor::start(&house, &["--latency-ms", "4000"]).await;
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &config.replace("in_flight_max = 32", "in_flight_max = 3\nbatch_max = 10"));
+    let (file, known) = customers(60);
+    house.write("c.csv", &file);
+    house.done(&["template", "push", "templates"]);
+    let mut serve = house.serve().await;
+    house.done(&["send", "--template", "shipped", "--to", "c.csv"]);
+    eventually("three requests to be in flight", PATIENCE, async || {
+        let lanes: Value = serde_json::from_str(&house.done(&["lane", "list", "--json"])).unwrap();
+        (lanes[0]["in_flight"] == 3).then_some(())
+    })
+    .await;
+    let pid = std::fs::read_to_string(house.path("naru-data/naru.lock")).unwrap();
+    let terminate = || std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(terminate().success());
+    serve.log("stopping: what has begun ends first").await;
+    assert!(terminate().success());
+    let waits = serve.log("still stopping").await["waiting_for"].to_string();
+    assert!(waits.contains("lane"), "{waits}");
+    assert_eq!(serve.process.exit().await.code(), Some(0), "{}", serve.process.errors());
+
+    // What the vendor took is what is known here, and nothing was begun meanwhile.
+    let taken = vendor.entries().await.len();
+    let account = campaign(&house, "c")["account"].clone();
+    assert_eq!((&account["sent"], &account["unknown"], taken), (&json!(taken), &json!(0), 30), "{account}");
+    let serve = house.serve().await;
+    let all = finished(&house, "c").await;
+    assert_eq!(all["account"]["sent"], 60);
+    check_ledger(&vendor.entries().await, &known, 60);
+    serve.stop().await;
+}

@@ -16,7 +16,7 @@ fn an_unknown_key_is_refused_with_its_line() {
     check(
         "[web]\nlisten = \"127.0.0.1:0\"\nlisen = 1\n",
         "error: The configuration naru.toml is wrong in line 3, column 1\n  cause: unknown field `lisen`, expected \
-         `listen`\n  hint: `naru config show --default` prints every key and what it means\n",
+         `listen` or `stop_delay_s`\n  hint: `naru config show --default` prints every key and what it means\n",
     );
 }
 

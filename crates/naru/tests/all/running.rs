@@ -243,3 +243,25 @@ async fn a_vendor_that_is_not_there_is_seen_in_log_lanes_campaign_and_doctor() {
     assert!(house.done(&["campaign", "show", "c"]).contains("sandbox (not configured)"));
     serve.stop().await;
 }
+
+#[tokio::test]
+async fn readiness_goes_first_and_requests_are_answered_until_the_doors_close() {
+    let house = House::new();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &config.replace("[web]\n", "[web]\nstop_delay_s = 300\n"));
+    let mut serve = house.serve().await;
+    let pid = std::fs::read_to_string(house.path("naru-data/naru.lock")).unwrap();
+    let terminate = || Command::new("kill").args(["-TERM", &pid]).status().unwrap().success();
+    assert!(terminate());
+    serve.log("not ready any more, stopping when load balancers have seen it").await;
+    let ask = async |path: &str| {
+        // Each over a connection of its own, as one who comes new.
+        let response = http().get(format!("{}{path}", serve.url)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(ask("/readyz").await, (503, "stopping\n".to_owned()));
+    assert_eq!(ask("/healthz").await, (200, "ok\n".to_owned()));
+    house.done(&["token", "add", "late", "--role", "send"]);
+    assert!(terminate(), "who is impatient need not wait for load balancers");
+    assert_eq!(serve.process.exit().await.code(), Some(0));
+}
