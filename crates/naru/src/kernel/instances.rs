@@ -110,17 +110,21 @@ async fn drain(ctx: Ctx, call: Call<Drain>) -> Result<Answer, Failure> {
     // An embedded store belongs to one process: where that is this one, and it does not serve, nothing runs.
     let nobody = own.is_none() && (ctx.store().engine() == Engine::Sqlite || instance.as_deref() == Some(HERE));
     let known = seen(&ctx).await?;
-    if nobody || instance.is_none() && !known.iter().any(|it| it.live) {
-        let line = ctx.say(call.lang, "drain-nothing-runs", &[]);
-        return Ok(Answer::data(json!({ "instances": [] }))?.line(line));
-    }
     let name = instance.map(|name| if name == HERE { ctx.instance().name().to_owned() } else { name });
-    if let Some(name) = &name {
-        must_know(&known, name)?;
+    // A drain outlives the process, and so it can be ended beside none: before the next one begins.
+    let meant = |it: &&Seen| match &name {
+        Some(name) => *name == it.name && (undo || !nobody),
+        None => it.live || undo && it.drain_until.is_some(),
+    };
+    let names: Vec<String> = known.iter().filter(meant).map(|it| it.name.clone()).collect();
+    if names.is_empty() {
+        if let (Some(name), false) = (&name, nobody) {
+            must_know(&known, name)?;
+        }
+        let line = ctx.say(call.lang, "drain-nothing-runs", &[]);
+        return Ok(Answer::data(json!({ "instances": names }))?.line(line));
     }
     presence::drain(ctx.store(), name.as_deref(), if undo { 0 } else { DRAIN_MS }).await?;
-    let meant = |it: &&Seen| name.as_ref().map_or(it.live, |name| *name == it.name);
-    let names: Vec<String> = known.iter().filter(meant).map(|it| it.name.clone()).collect();
     let until = ctx.store().now().await? + DRAIN_MS;
     let key = if undo { "drain-undone" } else { "drain-begun" };
     let line = ctx.say(call.lang, key, &[("instances", &names.join(", ")), ("until", &seoul(until))]);

@@ -99,6 +99,9 @@ async fn on_an_embedded_database_without_serve_nothing_runs() {
     let listed = instances(&house);
     assert_eq!((&listed[0]["state"], &listed[0]["live"]), (&"closed".into(), &true.into()));
     serve.stop().await;
-    assert!(house.done(&["drain", "--undo"]).contains("Nothing runs here"));
     assert_eq!(instances(&house)[0]["live"], false);
+    assert!(house.done(&["drain"]).contains("Nothing runs here"));
+    // It would still drain after its next start: a service that is stopped ends its drain then.
+    assert!(house.done(&["drain", "--undo", "here"]).contains("Work may begin again"));
+    assert_eq!(instances(&house)[0]["drain_until"], Value::Null);
 }
