@@ -8,6 +8,7 @@ mod configuration;
 mod doors;
 mod drain;
 mod help;
+mod hooks;
 mod house;
 mod intake;
 mod jobs;
