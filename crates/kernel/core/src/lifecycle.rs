@@ -31,11 +31,7 @@ struct Active {
 
 impl Default for Lifecycle {
     fn default() -> Lifecycle {
-        Lifecycle {
-            leaving: Arc::default(),
-            stopping: Arc::new(watch::Sender::new(false)),
-            active: Arc::default(),
-        }
+        Lifecycle { leaving: Arc::default(), stopping: Arc::new(watch::Sender::new(false)), active: Arc::default() }
     }
 }
 

@@ -74,7 +74,7 @@ const SEEN: [&str; 31] = [
 
 /// How many seeds this run plays: more for `cargo xtask simulate --seeds N`.
 fn seeds() -> std::ops::Range<u64> {
-    let first = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = |name: &str| std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok());
     let from = first("NARU_SIMULATE_FROM").unwrap_or(0);
     from..from + first("NARU_SIMULATE_SEEDS").unwrap_or(SEEDS)
 }
