@@ -63,7 +63,7 @@ const KERNEL: [Schema; 2] =
 /// Builds every component of `config` without opening its store.
 pub async fn on_paper(config: Config, folder: &Path) -> Result<(Ctx, Vec<Component>), Failure> {
     // SQLite reads the null device as an empty database. Whoever builds a component on it can read and store nothing.
-    let empty = StoreConfig { url: "sqlite:/dev/null".to_owned() };
+    let empty = StoreConfig { url: "sqlite:/dev/null".to_owned(), ..StoreConfig::default() };
     let lifecycle = Lifecycle::default();
     let store = Store::open(&empty, folder, Access::Read, &lifecycle).await?;
     let ctx = context(store, lifecycle, Instance::named("none"), folder, folder);
@@ -233,7 +233,7 @@ mod tests {
         let kinds = ["Usage", "Refused", "NotFound", "Conflict", "Unauthorized", "Forbidden", "TooLarge", "TooMany"];
         let kinds = kinds
             .into_iter()
-            .chain(["WrongType", "Unavailable", "Bug"])
+            .chain(["WrongType", "Full", "Unavailable", "Bug"])
             .map(|kind| format!("Failure::new(Kind::{kind},"));
         let short =
             ["usage", "refused", "not_found", "conflict", "unavailable"].map(|kind| format!("Failure::{kind}("));

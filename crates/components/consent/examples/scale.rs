@@ -93,7 +93,7 @@ async fn read(url: &str, rows: usize) {
 }
 
 async fn room(url: &str, folder: &Path) -> (Ctx, Component) {
-    let (config, lifecycle) = (StoreConfig { url: url.to_owned() }, Lifecycle::default());
+    let (config, lifecycle) = (StoreConfig { url: url.to_owned(), ..StoreConfig::default() }, Lifecycle::default());
     let store = Store::open(&config, folder, Access::Write, &lifecycle).await.expect("the store opens");
     let ctx = Ctx::new(Parts {
         store,

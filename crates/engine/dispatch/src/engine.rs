@@ -196,6 +196,7 @@ impl Dispatch {
 
     /// Stores single messages; answers after they are on the disk.
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
+        self.ctx.store().check_room()?;
         let intake = self.ready()?.intake.as_ref().ok_or_else(|| Failure::unavailable("store-read-only"))?;
         let count = batch.parts.iter().map(|part| part.messages.len()).sum::<usize>();
         let ids = intake.accept(batch).await?;
@@ -226,6 +227,7 @@ impl Dispatch {
         new: NewCampaign,
         template: TemplateRef,
     ) -> Result<(Begun, Option<Ending>), Failure> {
+        self.ctx.store().check_room()?;
         let parts = import::Parts {
             store: self.ctx.store().clone(),
             finder: self.ready()?.finder,

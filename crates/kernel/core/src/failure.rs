@@ -31,6 +31,8 @@ pub enum Kind {
     WrongType,
     /// Too much at once; come back later: exit 1, HTTP 429.
     TooMany,
+    /// No room to store it: exit 1, HTTP 507.
+    Full,
     /// Something that is needed is not there just now: exit 1, HTTP 503.
     Unavailable,
     /// Our own fault: exit 255, HTTP 500.
@@ -59,6 +61,7 @@ impl Kind {
             Kind::TooLarge => 413,
             Kind::WrongType => 415,
             Kind::TooMany => 429,
+            Kind::Full => 507,
             Kind::Unavailable => 503,
             Kind::Bug => 500,
         }

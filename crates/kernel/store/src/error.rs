@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use naru_core::failure::Failure;
+use naru_core::failure::{Failure, Kind};
+
+/// Room is made by people.
+const FULL_RETRY_S: u64 = 60;
 
 /// What can go wrong with a store. Cloned where one commit answers many.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -61,6 +64,17 @@ pub enum StoreError {
     /// Opened for reading only.
     #[error("the store is open for reading only")]
     ReadOnly,
+    /// The disk has no room for it; nothing of it was acknowledged.
+    #[error("the disk is full")]
+    Full(#[source] Arc<sqlx::Error>),
+    /// So little room is left that only what was acknowledged before may use it.
+    #[error("{free_mb} MB are free")]
+    NearlyFull {
+        /// What is left.
+        free_mb: u64,
+        /// What is kept free.
+        kept_mb: u64,
+    },
     /// A statement or a commit failed; nothing of it was acknowledged.
     #[error("a database statement failed")]
     Statement(#[source] Arc<sqlx::Error>),
@@ -72,9 +86,17 @@ pub enum StoreError {
     },
 }
 
+/// What SQLite and PostgreSQL say when the disk is full.
+const SQLITE_FULL: &str = "13";
+const POSTGRES_DISK_FULL: &str = "53100";
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
-        StoreError::Statement(Arc::new(error))
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.as_deref() {
+            Some(SQLITE_FULL | POSTGRES_DISK_FULL) => StoreError::Full(Arc::new(error)),
+            _ => StoreError::Statement(Arc::new(error)),
+        }
     }
 }
 
@@ -94,10 +116,13 @@ impl From<StoreError> for Failure {
                 Failure::usage("store-too-new").arg("component", component).arg("oldest", oldest)
             }
             StoreError::ReadOnly => Failure::unavailable("store-read-only"),
+            StoreError::Full(_) => Failure::new(Kind::Full, "store-full").retry_after(FULL_RETRY_S),
+            StoreError::NearlyFull { free_mb, kept_mb } => Failure::new(Kind::Full, "store-nearly-full")
+                .arg("free", free_mb)
+                .arg("kept", kept_mb)
+                .retry_after(FULL_RETRY_S),
             StoreError::Statement(_) => Failure::unavailable("store-statement"),
-            StoreError::Damaged { what } => {
-                Failure::new(naru_core::failure::Kind::Bug, "store-damaged").arg("what", what)
-            }
+            StoreError::Damaged { what } => Failure::new(Kind::Bug, "store-damaged").arg("what", what),
         };
         match std::error::Error::source(&error) {
             Some(source) => failure.cause(source),

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod many;
 pub mod migrate;
 pub mod open;
+mod room;
 pub mod script;
 mod writer;
 
@@ -62,6 +63,7 @@ struct Inner {
     engine: Engine,
     reader: AnyPool,
     writer: writer::Handle,
+    room: Option<room::Room>,
 }
 
 impl Store {
@@ -101,6 +103,12 @@ impl Store {
         F: for<'s, 'c> Fn(&'s mut Script<'c>) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
         self.0.writer.run(job).await
+    }
+
+    /// Refuses where so little room is left on an embedded store's disk that only what was acknowledged may use it. Asked
+    /// before anything is taken in.
+    pub fn check_room(&self) -> Result<()> {
+        self.0.room.as_ref().map_or(Ok(()), room::Room::check)
     }
 
     /// The database's own clock: what leases of several machines count by.

@@ -11,6 +11,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
 
 use crate::error::StoreError;
+use crate::room::Room;
 use crate::{Engine, Inner, Result, Store, writer};
 
 /// `[store]` of the configuration.
@@ -19,11 +20,13 @@ use crate::{Engine, Inner, Result, Store, writer};
 pub struct StoreConfig {
     /// `sqlite:FILE` (relative to `data_dir`) or `postgres://…`.
     pub url: String,
+    /// With less free on the disk of an embedded store nothing more is taken in; the rest is for what was.
+    pub free_mb_min: u64,
 }
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { url: "sqlite:naru.db".to_owned() }
+        StoreConfig { url: "sqlite:naru.db".to_owned(), free_mb_min: 256 }
     }
 }
 
@@ -72,7 +75,9 @@ impl Store {
             }
         };
         let reader = connector.readers().await?;
-        Ok(Store(Arc::new(Inner { engine, reader, writer })))
+        let folder = connector.file.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
+        let room = folder.filter(|_| access == Access::Write).map(|folder| Room::new(folder, config.free_mb_min));
+        Ok(Store(Arc::new(Inner { engine, reader, writer, room })))
     }
 }
 

@@ -80,7 +80,7 @@ async fn count(store: &Store) -> i64 {
 async fn on_each_engine(test: impl AsyncFn(&Store)) {
     for engine in Engine::ALL {
         let database = database(engine).await;
-        let config = StoreConfig { url: database.url().to_owned() };
+        let config = StoreConfig { url: database.url().to_owned(), ..StoreConfig::default() };
         let store = Store::open(&config, database.folder(), Access::Write, &Lifecycle::default()).await.unwrap();
         let table = "CREATE TABLE number (n BIGINT NOT NULL PRIMARY KEY)";
         store.write(move |conn| Box::pin(async move { Ok(conn.execute(table).await.map(drop)?) })).await.unwrap();

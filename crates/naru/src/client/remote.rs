@@ -195,6 +195,7 @@ async fn refusal(mut response: Response) -> Failure {
         StatusCode::FORBIDDEN => Kind::Forbidden,
         StatusCode::NOT_FOUND => Kind::NotFound,
         StatusCode::TOO_MANY_REQUESTS => Kind::TooMany,
+        StatusCode::INSUFFICIENT_STORAGE => Kind::Full,
         _ => Kind::Unavailable,
     };
     let failure = Failure::new(kind, "server-refused").arg("status", status.as_u16());

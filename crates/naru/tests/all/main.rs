@@ -5,6 +5,7 @@
 
 mod campaign;
 mod configuration;
+mod disk;
 mod doors;
 mod drain;
 mod help;

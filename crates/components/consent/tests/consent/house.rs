@@ -158,7 +158,7 @@ impl House {
 }
 
 async fn open(database: &Database) -> Store {
-    let config = StoreConfig { url: database.url().to_owned() };
+    let config = StoreConfig { url: database.url().to_owned(), ..StoreConfig::default() };
     Store::open(&config, database.folder(), Access::Write, &Lifecycle::default()).await.unwrap()
 }
 

@@ -42,6 +42,7 @@ impl Saver {
     /// Stores until the file is at its end or its reader went away.
     pub(super) async fn work(self, mut steps: mpsc::Receiver<Step>) -> Result<Done, Failure> {
         let mut group = Vec::new();
+        let mut why = Failure::unavailable("import-interrupted").arg("accepted", self.accepted_before);
         let mut counted = self.accepted_before;
         while steps.recv_many(&mut group, FRAMES_PER_COMMIT).await > 0 {
             let Some(Reached { accepted, refused, complete, .. }) = group.last().map(|step| step.reached) else {
@@ -49,6 +50,10 @@ impl Saver {
             };
             let shards: BTreeSet<Shard> =
                 group.iter().flat_map(|step| &step.frames).map(|it| it.shard.clone()).collect();
+            if let Err(full) = self.store.check_room() {
+                why = Failure::from(full);
+                break;
+            }
             let begins = self.store(&mut group).await?;
             self.taken.add((accepted - counted) as i64);
             counted = accepted;
@@ -65,7 +70,7 @@ impl Saver {
                 return Ok(Done { campaign: self.campaign, accepted, refused });
             }
         }
-        // The reader went away without an end: what is stored stays, and the import can go on later.
+        // The reader went away without an end, or there is no room: what is stored stays, and the import can go on later.
         let (key, holder) = (self.key, self.holder);
         let freed = self.store.write(move |conn| {
             Box::pin(async move {
@@ -78,7 +83,7 @@ impl Saver {
             })
         });
         freed.await?;
-        Err(Failure::unavailable("import-interrupted").arg("accepted", self.accepted_before))
+        Err(why)
     }
 
     /// Stores frames and how far the file is; answers whether its campaign begins to leave with that.

@@ -208,7 +208,7 @@ impl TestApp {
     }
 
     async fn open_with(&self, access: Access, lifecycle: &Lifecycle) -> Store {
-        let config = StoreConfig { url: self.data.url().to_owned() };
+        let config = StoreConfig { url: self.data.url().to_owned(), ..StoreConfig::default() };
         Store::open(&config, self.data.folder(), access, lifecycle).await.unwrap()
     }
 

@@ -25,7 +25,7 @@ struct Shop {
 
 async fn shop(engine: Engine) -> Shop {
     let (database, folder) = (database(engine).await, naru_testkit::temp_dir());
-    let config = StoreConfig { url: database.url().to_owned() };
+    let config = StoreConfig { url: database.url().to_owned(), ..StoreConfig::default() };
     let store = Store::open(&config, folder.path(), Access::Write, &Lifecycle::default()).await.unwrap();
     store.migrate(&[(NAME, SCHEMA)], 0).await.unwrap();
     Shop { store, _database: database, _folder: folder }

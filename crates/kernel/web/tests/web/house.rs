@@ -80,7 +80,7 @@ impl House {
         let database = database(engine).await;
         let lifecycle = Lifecycle::default();
         let clock = Arc::new(HandClock(AtomicI64::new(1_795_361_400_000)));
-        let config = StoreConfig { url: database.url().to_owned() };
+        let config = StoreConfig { url: database.url().to_owned(), ..StoreConfig::default() };
         let store = Store::open(&config, database.folder(), Access::Write, &lifecycle).await.unwrap();
         store.migrate(&[(schema::NAME, schema::SCHEMA)], clock.now_ms()).await.unwrap();
         let texts = Texts::new(&[naru_core::TEXTS, naru_store::TEXTS, naru_web::TEXTS, TEXTS]).unwrap();
