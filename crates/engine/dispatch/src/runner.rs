@@ -41,6 +41,8 @@ const GROUP_MAX: usize = 1_024;
 const FRAMES_MAX: usize = 96;
 /// How often the lane looks around without being told.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it looks for frames that another instance took in: a sign-in code taken in elsewhere waits no longer.
+const LOOK_ELSEWHERE: Duration = Duration::from_millis(250);
 
 /// What the runner needs.
 pub struct Parts {
@@ -237,12 +239,13 @@ impl Runner {
         let mut group = Vec::with_capacity(GROUP_MAX);
         let mut until = self.parts.leash.until.clone();
         until.mark_changed();
+        let tick = if self.parts.store.engine() == Engine::Postgres { LOOK_ELSEWHERE } else { TICK };
         // What is in the store waits for no event.
         self.carry_out();
         loop {
             let now = self.now();
             let wake =
-                self.lane.wake_at(now).map_or(TICK, |at| Duration::from_micros(at.saturating_sub(now.mono)).min(TICK));
+                self.lane.wake_at(now).map_or(tick, |at| Duration::from_micros(at.saturating_sub(now.mono)).min(tick));
             tokio::select! {
                 biased;
                 _ = messages.recv_many(&mut group, GROUP_MAX) => group.drain(..).for_each(|message| self.take(message)),
@@ -285,7 +288,7 @@ impl Runner {
     fn look_around(&mut self) {
         let now = self.now();
         if self.parts.store.engine() == Engine::Postgres && now.mono >= self.look_at {
-            self.look_at = now.mono + TICK.as_micros() as Micros;
+            self.look_at = now.mono + LOOK_ELSEWHERE.as_micros() as Micros;
             self.news.of.iter().for_each(|news| news.store(true, Ordering::Relaxed));
             self.hear();
         }
