@@ -3,10 +3,12 @@
 //! Whatever can be done before (reading, hashing, asking the faults) or after (writing answers) is done outside.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use naru_core::clock::Micros;
 
 use crate::group::{Groups, Refused};
+use crate::journal::{Journal, Line, kept};
 use crate::key::{Answer, Keys, Miss};
 use crate::ledger::{ENTRIES_MAX, Ledger, Stamp};
 use crate::message::{Code, Draft, MESSAGES_MAX};
@@ -48,6 +50,8 @@ pub struct Book {
     keys: Keys,
     groups: Groups,
     judge: Judge,
+    /// Where what happens is written down first.
+    journal: Option<Arc<Journal>>,
 }
 
 impl Book {
@@ -61,12 +65,20 @@ impl Book {
             keys: Keys::new(life),
             groups: Groups::new(life),
             judge: Judge::default(),
+            journal: None,
         }
     }
 
     /// Forgets everything; ids begin with `tag` from now on.
     pub fn empty(&mut self, tag: u32) {
-        *self = Book { generation: self.generation.wrapping_add(1), ..Book::new(self.life, tag) };
+        self.note(|| Line::Emptied);
+        let (generation, journal) = (self.generation.wrapping_add(1), self.journal.take());
+        *self = Book { generation, journal, ..Book::new(self.life, tag) };
+    }
+
+    /// Writes down what happens from now on.
+    pub fn keep(&mut self, journal: Arc<Journal>) {
+        self.journal = Some(journal);
     }
 
     /// How often the book was emptied.
@@ -92,10 +104,11 @@ impl Book {
         {
             return Outcome::Replay(answer.len(), answer.results(&self.ledger));
         }
-        let key = key.filter(|_| known.is_none());
-        if self.is_full(drafts.len()) {
+        let known = known.is_some();
+        if self.is_full(drafts.len()) || !self.note(|| Line::Sent(stamp, key.map(Into::into), replay, kept(drafts))) {
             return Outcome::Full;
         }
+        let key = key.filter(|_| !known);
         let first = self.ledger.len();
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -129,15 +142,18 @@ impl Book {
         if let Some(number) = key.and_then(|key| self.groups.keyed(key, now)) {
             return Ok((number, true));
         }
+        if !self.note(|| Line::Opened(now, key.map(Into::into))) {
+            return Err(Refused::Full);
+        }
         self.groups.open(key, now).map(|number| (number, false))
     }
 
     /// Puts messages into an open group; those it holds already are answered as before.
-    pub fn put(&mut self, number: u32, drafts: &[Draft<'_>], now: Micros) -> Result<Vec<(Code, u32)>, Refused> {
-        if self.is_full(drafts.len()) {
+    pub fn put(&mut self, number: u32, drafts: &[Draft<'_>], stamp: Stamp) -> Result<Vec<(Code, u32)>, Refused> {
+        if self.is_full(drafts.len()) || !self.note(|| Line::Put(number, stamp, kept(drafts))) {
             return Err(Refused::Full);
         }
-        let group = self.groups.fillable(number, drafts, now)?;
+        let group = self.groups.fillable(number, drafts, stamp.at)?;
         let mut answers = Vec::with_capacity(drafts.len());
         for draft in drafts {
             if let Some(row) = group.find(draft) {
@@ -164,6 +180,9 @@ impl Book {
 
     /// Deletes a group that was not sent; answers whether it was there until now.
     pub fn delete_group(&mut self, number: u32, now: Micros) -> Result<bool, Refused> {
+        if !self.note(|| Line::Deleted(number, now)) {
+            return Err(Refused::Full);
+        }
         self.groups.delete(number, now)
     }
 
@@ -177,7 +196,7 @@ impl Book {
             return Err(Refused::Deleted);
         }
         let messages = group.len();
-        if self.is_full(messages) {
+        if self.is_full(messages) || !self.note(|| Line::GroupSent(number, stamp)) {
             return Err(Refused::Full);
         }
         let rows = self.groups.take(number);
@@ -208,6 +227,11 @@ impl Book {
         let mut result = Vec::new();
         self.ledger.write_result(entry, &mut result);
         Some(result)
+    }
+
+    /// Writes a line where one is wanted; answers whether the book may change.
+    fn note<'a>(&self, line: impl FnOnce() -> Line<'a>) -> bool {
+        self.journal.as_ref().is_none_or(|journal| journal.write(&line()))
     }
 
     fn is_full(&self, more: usize) -> bool {

@@ -96,7 +96,7 @@ async fn read_and_perform(
             Receipts::post_early(vendor, taken.generation, early).await;
         }
     }
-    reply
+    if vendor.synced().await { reply } else { unavailable() }
 }
 
 impl Change<'_> {
@@ -170,7 +170,7 @@ fn open_group(vendor: &Vendor, call: &Call<'_>, drafts: &[Draft<'_>], arrival: &
             Err(refused) => return refuse(refused),
         };
         // Sent meanwhile: what it holds is settled, and the client reads it from the group.
-        let put = match book.put(number, drafts, now) {
+        let put = match book.put(number, drafts, arrival.stamp()) {
             Err(Refused::Sent) => Ok(Vec::new()),
             put => put,
         };
@@ -189,7 +189,7 @@ fn open_group(vendor: &Vendor, call: &Call<'_>, drafts: &[Draft<'_>], arrival: &
 fn put_messages(vendor: &Vendor, group: &str, drafts: &[Draft<'_>], arrival: &Arrival<'_>) -> Reply {
     let (answers, tag) = {
         let mut book = vendor.book();
-        let put = book.group_number(group).and_then(|number| book.put(number, drafts, arrival.stamp().at));
+        let put = book.group_number(group).and_then(|number| book.put(number, drafts, arrival.stamp()));
         (put, book.ledger().tag())
     };
     match answers {

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use naru_core::clock::Micros;
 use naru_core::id::write_hex;
+use serde::{Deserialize, Serialize};
 
 use crate::index::Index;
 use crate::message::{Code, Draft};
@@ -18,7 +19,7 @@ use crate::pages::{Pages, Texts};
 pub const ENTRIES_MAX: usize = 100_000_000;
 
 /// When and by which request a message was accepted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Stamp {
     /// When the request's head was read, counted from the start of the sandbox.
     pub at: Micros,

@@ -19,6 +19,7 @@ mod change;
 mod client;
 mod group;
 mod index;
+mod journal;
 mod key;
 mod ledger;
 mod message;
@@ -32,6 +33,7 @@ mod server;
 mod vendor;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Client;
 use crate::fault::FaultShare;
 use crate::flag::{DelayRange, Level};
+use crate::journal::Journal;
 use crate::receipt::{Receipts, Settings};
 use crate::vendor::Vendor;
 
@@ -100,6 +103,13 @@ pub struct Options {
     /// Milliseconds before each answer
     #[arg(long, value_name = "MS", default_value = "0")]
     pub latency_ms: u64,
+
+    /// File that keeps the ledger, so that a sandbox that was killed goes on where it was
+    ///
+    /// Each call is on the disk before it is answered. Keys, groups, ids, peaks and owed receipts come back with it; the
+    /// other sums of `naru sandbox ledger` are those since the last start.
+    #[arg(long, value_name = "FILE")]
+    pub ledger_file: Option<PathBuf>,
 
     /// Something that goes wrong, in so many of a hundred cases (can be repeated)
     ///
@@ -181,7 +191,14 @@ pub async fn start(options: Options, lifecycle: Lifecycle, clock: Arc<dyn Clock>
     let listener = tokio::net::TcpListener::bind(options.listen).await.map_err(listen_failed)?;
     let address = listener.local_addr().map_err(listen_failed)?;
     let posts = receipts.is_some();
-    let vendor = Vendor::new(options, receipts, lifecycle.clone(), clock);
+    let kept =
+        match &options.ledger_file {
+            Some(path) => Some(Journal::open(path, clock.now_ms()).map_err(|error| {
+                Failure::unavailable("sandbox-ledger-file").arg("path", path.display()).cause(&error)
+            })?),
+            None => None,
+        };
+    let vendor = Vendor::new(options, receipts, lifecycle.clone(), clock, kept);
     if posts {
         lifecycle.spawn("sandbox receipts", Receipts::post_when_due(vendor.clone()));
     }

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Faults};
 use crate::name::{Name, To, hash};
@@ -187,7 +187,7 @@ impl<'de> Deserialize<'de> for Unread {
 }
 
 /// What a message is answered with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Code {
     /// Accepted.
     Ok,

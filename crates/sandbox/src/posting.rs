@@ -46,6 +46,9 @@ impl Posting {
         if let Some(body) = self.body(receipts) {
             receipts.count(self.generation, |totals| totals.sent += count as u64);
             let taken = self.try_often(receipts, body, first_try).await;
+            if taken {
+                self.vendor.reported(self.generation, &self.entries);
+            }
             receipts.count(self.generation, |totals| match taken {
                 true => totals.acknowledged += count as u64,
                 false => totals.lost += count as u64,

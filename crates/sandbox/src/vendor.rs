@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::Options;
 use crate::arrival::{Arrivals, Arrived};
-use crate::book::Book;
+use crate::book::{Book, Taken};
 use crate::fault::{FaultShare, Faults};
+use crate::journal::{Journal, Line, Past};
 use crate::ledger::Stamp;
 use crate::name::hash;
 use crate::receipt::Receipts;
@@ -26,7 +27,10 @@ pub struct Vendor {
     pub receipts: Option<Receipts>,
     clock: Arc<dyn Clock>,
     start_us: Micros,
+    /// How old the vendor was when this process started.
+    age_us: Micros,
     start_ms: Millis,
+    journal: Option<Arc<Journal>>,
     faults: RwLock<Faults>,
     book: Mutex<Book>,
     arrivals: Mutex<Arrivals>,
@@ -35,18 +39,34 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// A vendor that has not been called yet.
+    /// A vendor that has not been called yet, or that goes on where an earlier process was.
     pub fn new(
         options: Options,
         receipts: Option<Receipts>,
         lifecycle: Lifecycle,
         clock: Arc<dyn Clock>,
+        kept: Option<(Journal, Past)>,
     ) -> Arc<Vendor> {
-        let (start_us, start_ms) = (clock.monotonic_us(), clock.now_ms());
+        let (start_us, now_ms) = (clock.monotonic_us(), clock.now_ms());
+        let (journal, past) = kept.map(|(journal, past)| (Arc::new(journal), past)).unzip();
+        let start_ms = past.as_ref().map_or(now_ms, |past| past.start_ms);
+        let mut book = Book::new(options.key_life_s.saturating_mul(1_000_000), tag(start_ms, 0));
+        let mut arrivals = Arrivals::new(options.requests_per_second, options.messages_per_second);
+        let (owed, last) = past.map(|past| past.relive(&mut book, &mut arrivals)).unwrap_or_default();
+        // Stamps never run backwards, whatever the wall clock does.
+        let age_us = ((now_ms - start_ms).max(0) as Micros * 1_000).max(last);
+        let stamp = Stamp { at: age_us, request: 0 };
+        for first in owed {
+            let taken = Taken { generation: book.generation(), first, count: 1, stamp };
+            receipts.iter().for_each(|receipts| drop(receipts.owe(taken, &Faults::new(options.seed, &[]))));
+        }
+        journal.iter().for_each(|journal| book.keep(journal.clone()));
         Arc::new(Vendor {
             faults: RwLock::new(Faults::new(options.seed, &options.fault)),
-            book: Mutex::new(Book::new(options.key_life_s.saturating_mul(1_000_000), tag(start_ms, 0))),
-            arrivals: Mutex::new(Arrivals::new(options.requests_per_second, options.messages_per_second)),
+            book: Mutex::new(book),
+            arrivals: Mutex::new(arrivals),
+            age_us,
+            journal,
             in_flight: AtomicU32::new(0),
             in_flight_peak: AtomicU32::new(0),
             options,
@@ -60,7 +80,21 @@ impl Vendor {
 
     /// Microseconds since the vendor started.
     pub fn now(&self) -> Micros {
-        self.clock.monotonic_us().saturating_sub(self.start_us)
+        self.age_us + self.clock.monotonic_us().saturating_sub(self.start_us)
+    }
+
+    /// Waits until what was done so far is on the disk, where it is kept; answers whether it is.
+    pub async fn synced(&self) -> bool {
+        let Some(journal) = self.journal.clone() else { return true };
+        let synced = tokio::task::spawn_blocking(move || journal.sync()).await;
+        matches!(synced, Ok(Ok(())))
+    }
+
+    /// Writes down that receipts were taken.
+    pub fn reported(&self, generation: u32, entries: &[u32]) {
+        if let Some(journal) = &self.journal {
+            journal.write(&Line::Reported(generation, entries.into()));
+        }
     }
 
     /// A moment counted from the start, on the wall clock.
@@ -95,7 +129,11 @@ impl Vendor {
         let free = self.options.in_flight.is_none_or(|max| in_flight <= max);
         let mut arrivals = lock(&self.arrivals);
         // The clock is read under the lock, so that stamps are in order.
-        let arrived = arrivals.arrive(self.now(), free);
+        let now = self.now();
+        if let Some(journal) = &self.journal {
+            journal.write(&Line::Arrived(now));
+        }
+        let arrived = arrivals.arrive(now, free);
         Arrival { vendor: self, arrived, counted: false }
     }
 
@@ -181,6 +219,6 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The first half of ids: another one for each start and each emptying, so that a late receipt is known as such.
-fn tag(start_ms: Millis, generation: u32) -> u32 {
+pub fn tag(start_ms: Millis, generation: u32) -> u32 {
     hash(&format!("{start_ms} {generation}")) as u32
 }

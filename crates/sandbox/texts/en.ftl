@@ -12,3 +12,5 @@ sandbox-receipts-to = Receipts have a secret but no address to be posted to
     .hint = Add `--receipts-to URL`, or leave out `--receipts-secret`
 sandbox-receipts-per-call = A call carries 1 to 1000 receipts, not { $found }
     .hint = Set `--receipts-per-call` to a number from 1 to 1000
+sandbox-ledger-file = The ledger file { $path } cannot be read or written
+    .hint = Name another file with `--ledger-file`, or leave it out

@@ -12,3 +12,5 @@ sandbox-receipts-to = 수신 결과에 서명할 비밀 값은 있지만 보낼 
     .hint = `--receipts-to URL`을 지정하거나 `--receipts-secret`을 빼세요
 sandbox-receipts-per-call = 한 번에 보낼 수 있는 수신 결과는 1~1000건인데 { $found }건으로 지정되었습니다
     .hint = `--receipts-per-call`에 1에서 1000 사이의 값을 지정하세요
+sandbox-ledger-file = 장부 파일({ $path })을 읽거나 쓸 수 없습니다
+    .hint = `--ledger-file`로 다른 파일을 지정하거나 옵션을 빼세요

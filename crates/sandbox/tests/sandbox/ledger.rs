@@ -7,6 +7,7 @@ use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::Secret;
 use naru_core::text::{Lang, Texts};
+use naru_sandbox::flag::Level;
 use naru_sandbox::{Options, TEXTS, start};
 use serde_json::{Value, json};
 
@@ -144,4 +145,41 @@ async fn a_ledger_that_cannot_be_read_says_why() {
     let kit = Kit::start(Options::default()).await;
     check(&ledger(&format!("{}/v1", kit.url)).await, "sandbox-answer");
     assert!(naru_sandbox::ledger(&format!("{}/", kit.url)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_ledger_file_brings_back_what_a_killed_sandbox_knew() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        level: Level::TwoPhase,
+        ledger_file: Some(folder.path().join("ledger")),
+        requests_per_second: Some(100),
+        ..Options::default()
+    };
+    let kit = Kit::start(options.clone()).await;
+    let sent = kit.post("/v1/batches", &batch("k1", &["r1", "r2"])).await;
+    let group = kit.post("/v1/groups", &batch("g1", &["r3"])).await.json()["group"].as_str().unwrap().to_owned();
+    let open = kit.post("/v1/groups", &batch("g2", &["r4"])).await.json()["group"].as_str().unwrap().to_owned();
+    let answer = kit.call("POST", &format!("/v1/groups/{group}/send"), &Value::Null).await;
+    let entries = kit.get("/ledger/entries").await.text;
+    let peak = async |kit: &Kit| kit.ledger().await["requests_per_second_peak"].as_u64().unwrap();
+    let before = peak(&kit).await;
+    drop(kit);
+    // A call that was cut off while it was written was never answered.
+    let mut file = std::fs::OpenOptions::new().append(true).open(folder.path().join("ledger")).unwrap();
+    std::io::Write::write_all(&mut file, br#"{"sent":[{"at":99"#).unwrap();
+
+    for _ in 0..2 {
+        let kit = Kit::start(options.clone()).await;
+        assert_eq!(kit.get("/ledger/entries").await.text, entries);
+        assert!(before > 0 && peak(&kit).await >= before);
+        assert_eq!(kit.post("/v1/batches", &batch("k1", &["r1", "r2"])).await.text, sent.text);
+        assert_eq!(kit.call("POST", &format!("/v1/groups/{group}/send"), &Value::Null).await.text, answer.text);
+        assert_eq!(kit.get(&format!("/v1/groups/{open}")).await.json()["state"], "open");
+        assert_eq!(kit.accepted().await, ["r1", "r2", "r3"], "what is repeated is not taken again");
+    }
+    let kit = Kit::start(options.clone()).await;
+    kit.call("DELETE", "/ledger", &Value::Null).await;
+    drop(kit);
+    assert!(Kit::start(options).await.accepted().await.is_empty(), "what was forgotten stays so");
 }
