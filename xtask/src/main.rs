@@ -1,4 +1,4 @@
-//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `simulate`, `bench`.
+//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `simulate`, `bench`, `torture`.
 //!
 //! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
 
@@ -8,6 +8,7 @@ mod peers;
 mod simulate;
 mod test;
 mod tidy;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +39,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Kill naru, its vendor and its database, and prove that nothing was lost; `cargo xtask torture --help` tells how
+    #[command(disable_help_flag = true)]
+    Torture {
+        /// Flags of the torture
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,6 +55,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(&root),
         Task::Simulate { seeds, from } => simulate::run(&root, seeds, from),
         Task::Bench { args } => bench::run(&root, &args),
+        Task::Torture { args } => torture::run(&root, &args),
     }
 }
 

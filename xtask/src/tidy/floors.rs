@@ -38,6 +38,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (TESTKIT, &["crates/sandbox", "crates/kernel/*"]),
     ("xtask", &[]),
     (BENCH, &["crates/components/campaign", "crates/kernel/core"]),
+    (TORTURE, &["crates/engine/dispatch", "crates/kernel/core"]),
 ];
 
 /// What tests of every floor may use besides.
@@ -45,6 +46,9 @@ const TESTKIT: &str = "crates/testkit";
 
 /// Measures from outside; of the house it has only the generator of customers and the clock.
 const BENCH: &str = "xtask/bench";
+
+/// Kills from outside; of the house it has only how a stored frame is read, and the clock.
+const TORTURE: &str = "xtask/torture";
 
 /// A crate of the workspace.
 pub struct Package {

@@ -1,0 +1,173 @@
+//! What goes wrong: kills and frosts at random moments, each undone by itself after a while.
+//!
+//! A target is hit while others are still down or coming back, so several faults are open at one time.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use naru_core::clock::{Clock, Millis};
+use tokio::task::JoinSet;
+
+use crate::Result;
+use crate::dice::Dice;
+use crate::process::tail;
+use crate::view;
+use crate::wait::pause;
+use crate::world::{Engine, World};
+
+/// Between two faults.
+const GAP_MS: (u64, u64) = (100, 3_000);
+/// Before what was killed is started again.
+const DOWN_MS: (u64, u64) = (0, 2_000);
+/// Where two instances carry, one in four that are killed stays away for longer than its lease: the other takes over.
+const AWAY_MS: (u64, u64) = (7_000, 12_000);
+const AWAY_PERCENT: u64 = 25;
+/// How long a frozen instance stays so: shorter and longer than its lease.
+const FROST_MS: (u64, u64) = (3_000, 10_000);
+/// Of a hundred faults so many are frosts, which are not counted as kills.
+const FROST_PERCENT: u64 = 15;
+/// A look for a target that is not down already.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// An instance is killed.
+    Serve(usize),
+    /// The vendor is killed.
+    Sandbox,
+    /// The database server is killed.
+    Postgres,
+    /// An instance is frozen.
+    Frost(usize),
+}
+
+impl Target {
+    /// As it stands in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::Serve(_) => "serve",
+            Target::Sandbox => "sandbox",
+            Target::Postgres => "postgres",
+            Target::Frost(_) => "frozen serve",
+        }
+    }
+}
+
+/// A fault that was made.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What was hit.
+    pub target: Target,
+    /// When.
+    pub at: Millis,
+    /// Messages that were in doubt at that moment.
+    pub doubts: HashSet<String>,
+}
+
+/// Makes faults until `plan.kills` were kills, and waits until all are undone.
+pub async fn make(world: &Arc<World>, clock: &Arc<dyn Clock>) -> Result<Vec<Fault>> {
+    let mut dice = Dice::new(world.plan.seed).part(0xC);
+    let (mut open, mut faults, mut kills) = (JoinSet::new(), Vec::new(), 0);
+    while kills < world.plan.kills {
+        pause(dice.millis(GAP_MS.0, GAP_MS.1)).await;
+        let target = choose(world, &mut dice);
+        // It waits here where that very target has not come back from its last fault.
+        let Some(hit) = hit(world, target, clock, dice.part(faults.len() as u64 + kills as u64)) else {
+            pause(LOOK_EVERY).await;
+            continue;
+        };
+        open.spawn(hit);
+        kills += usize::from(!matches!(target, Target::Frost(_)));
+        while let Some(ended) = open.try_join_next() {
+            faults.push(ended.map_err(|e| e.to_string())??);
+        }
+    }
+    while let Some(ended) = open.join_next().await {
+        faults.push(ended.map_err(|e| e.to_string())??);
+    }
+    faults.sort_by_key(|fault| fault.at);
+    Ok(faults)
+}
+
+fn choose(world: &World, dice: &mut Dice) -> Target {
+    let no = dice.pick(world.serves.len());
+    if dice.percent(FROST_PERCENT) {
+        return Target::Frost(no);
+    }
+    match dice.between(0, 99) {
+        0..20 => Target::Sandbox,
+        20..45 if world.plan.engine == Engine::Postgres => Target::Postgres,
+        _ => Target::Serve(no),
+    }
+}
+
+/// Hits a target that is up; the future undoes it.
+fn hit(
+    world: &Arc<World>,
+    target: Target,
+    clock: &Arc<dyn Clock>,
+    mut dice: Dice,
+) -> Option<impl Future<Output = Result<Fault>> + Send + use<>> {
+    let (world, clock) = (world.clone(), clock.clone());
+    let away = matches!(target, Target::Serve(_)) && world.serves.len() > 1 && dice.percent(AWAY_PERCENT);
+    let (shortest, longest) = if away { AWAY_MS } else { DOWN_MS };
+    let down = dice.millis(shortest, longest);
+    let frost = dice.millis(FROST_MS.0, FROST_MS.1);
+    enum Held {
+        Process(tokio::sync::OwnedMutexGuard<crate::process::Process>),
+        Postgres(tokio::sync::OwnedMutexGuard<crate::postgres::Postgres>),
+    }
+    let held = match target {
+        Target::Serve(no) | Target::Frost(no) => Held::Process(world.serves[no].clone().try_lock_owned().ok()?),
+        Target::Sandbox => Held::Process(world.sandbox.clone().try_lock_owned().ok()?),
+        Target::Postgres => Held::Postgres(world.postgres.clone()?.try_lock_owned().ok()?),
+    };
+    Some(async move {
+        let at = clock.now_ms();
+        let doubts = match held {
+            Held::Postgres(mut postgres) => {
+                postgres.kill();
+                pause(down).await;
+                postgres.up().await?;
+                view::doubts(&world.store).await?
+            }
+            Held::Process(mut process) => {
+                if let Some(status) = process.ended() {
+                    return Err(format!("{target:?} ended by itself ({status}): {}", tail(&process.said())));
+                }
+                match target {
+                    Target::Frost(_) => {
+                        process.freeze();
+                        let doubts = view::doubts(&world.store).await;
+                        pause(frost).await;
+                        process.thaw();
+                        doubts?
+                    }
+                    _ => {
+                        process.kill();
+                        // Before anybody can go on from there.
+                        let doubts = view::doubts(&world.store).await?;
+                        pause(down).await;
+                        *process = match target {
+                            Target::Serve(no) => world.start_serve(no).await?,
+                            _ => world.start_sandbox().await?,
+                        };
+                        doubts
+                    }
+                }
+            }
+        };
+        Ok(Fault { target, at, doubts })
+    })
+}
+
+/// How many faults of each kind.
+pub fn counts(faults: &[Fault]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for fault in faults {
+        *counts.entry(fault.target.name()).or_default() += 1;
+    }
+    counts
+}
