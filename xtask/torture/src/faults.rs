@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naru_core::clock::{Clock, Millis};
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::dice::Dice;
-use crate::process::tail;
+use crate::postgres::Postgres;
+use crate::process::{Process, tail};
 use crate::view;
 use crate::wait::pause;
 use crate::world::{Engine, World};
@@ -19,7 +21,11 @@ use crate::world::{Engine, World};
 /// Between two faults.
 const GAP_MS: (u64, u64) = (100, 3_000);
 /// Before what was killed is started again.
-const DOWN_MS: (u64, u64) = (0, 2_000);
+const DOWN_MS: (u64, u64) = (0, 1_500);
+/// Of a hundred that are killed so many are killed again, once or twice, while they come back: a restart is killed too.
+const AGAIN_PERCENT: u64 = 30;
+/// Into a start.
+const AGAIN_MS: (u64, u64) = (20, 1_500);
 /// Where two instances carry, one in four that are killed stays away for longer than its lease: the other takes over.
 const AWAY_MS: (u64, u64) = (7_000, 12_000);
 const AWAY_PERCENT: u64 = 25;
@@ -62,6 +68,8 @@ pub struct Fault {
     pub target: Target,
     /// When.
     pub at: Millis,
+    /// How many kills: those into a restart are further ones.
+    pub kills: usize,
     /// Messages that were in doubt at that moment.
     pub doubts: HashSet<String>,
 }
@@ -73,13 +81,24 @@ pub async fn make(world: &Arc<World>, clock: &Arc<dyn Clock>) -> Result<Vec<Faul
     while kills < world.plan.kills {
         pause(dice.millis(GAP_MS.0, GAP_MS.1)).await;
         let target = choose(world, &mut dice);
-        // It waits here where that very target has not come back from its last fault.
-        let Some(hit) = hit(world, target, clock, dice.part(faults.len() as u64 + kills as u64)) else {
+        let again = match target {
+            Target::Serve(_) | Target::Sandbox if dice.percent(AGAIN_PERCENT) => dice.between(1, 2) as usize,
+            _ => 0,
+        };
+        let again = again.min(world.plan.kills - kills - 1);
+        let Some(held) = hold(world, target) else {
+            // That very target has not come back from its last fault.
             pause(LOOK_EVERY).await;
             continue;
         };
-        open.spawn(hit);
-        kills += usize::from(!matches!(target, Target::Frost(_)));
+        let (world, at, own) = (world.clone(), clock.now_ms(), dice.part(kills as u64));
+        open.spawn(async move {
+            let doubts = hit(&world, target, held, again, own).await?;
+            Ok::<_, String>(Fault { target, at, kills: 1 + again, doubts })
+        });
+        if !matches!(target, Target::Frost(_)) {
+            kills += 1 + again;
+        }
         while let Some(ended) = open.try_join_next() {
             faults.push(ended.map_err(|e| e.to_string())??);
         }
@@ -103,71 +122,69 @@ fn choose(world: &World, dice: &mut Dice) -> Target {
     }
 }
 
-/// Hits a target that is up; the future undoes it.
-fn hit(
-    world: &Arc<World>,
-    target: Target,
-    clock: &Arc<dyn Clock>,
-    mut dice: Dice,
-) -> Option<impl Future<Output = Result<Fault>> + Send + use<>> {
-    let (world, clock) = (world.clone(), clock.clone());
-    let away = matches!(target, Target::Serve(_)) && world.serves.len() > 1 && dice.percent(AWAY_PERCENT);
-    let (shortest, longest) = if away { AWAY_MS } else { DOWN_MS };
-    let down = dice.millis(shortest, longest);
-    let frost = dice.millis(FROST_MS.0, FROST_MS.1);
-    enum Held {
-        Process(tokio::sync::OwnedMutexGuard<crate::process::Process>),
-        Postgres(tokio::sync::OwnedMutexGuard<crate::postgres::Postgres>),
-    }
-    let held = match target {
+/// A target that is up, and nobody else's until it is let go.
+enum Held {
+    Process(OwnedMutexGuard<Process>),
+    Postgres(OwnedMutexGuard<Postgres>),
+}
+
+fn hold(world: &World, target: Target) -> Option<Held> {
+    Some(match target {
         Target::Serve(no) | Target::Frost(no) => Held::Process(world.serves[no].clone().try_lock_owned().ok()?),
         Target::Sandbox => Held::Process(world.sandbox.clone().try_lock_owned().ok()?),
         Target::Postgres => Held::Postgres(world.postgres.clone()?.try_lock_owned().ok()?),
-    };
-    Some(async move {
-        let at = clock.now_ms();
-        let doubts = match held {
-            Held::Postgres(mut postgres) => {
-                postgres.kill();
-                pause(down).await;
-                postgres.up().await?;
-                view::doubts(&world.store).await?
-            }
-            Held::Process(mut process) => {
-                if let Some(status) = process.ended() {
-                    return Err(format!("{target:?} ended by itself ({status}): {}", tail(&process.said())));
-                }
-                match target {
-                    Target::Frost(_) => {
-                        process.freeze();
-                        let doubts = view::doubts(&world.store).await;
-                        pause(frost).await;
-                        process.thaw();
-                        doubts?
-                    }
-                    _ => {
-                        process.kill();
-                        // Before anybody can go on from there.
-                        let doubts = view::doubts(&world.store).await?;
-                        pause(down).await;
-                        *process = match target {
-                            Target::Serve(no) => world.start_serve(no).await?,
-                            _ => world.start_sandbox().await?,
-                        };
-                        doubts
-                    }
-                }
-            }
-        };
-        Ok(Fault { target, at, doubts })
     })
+}
+
+/// Hits a target that is up, and undoes it; answers which messages were in doubt meanwhile.
+async fn hit(world: &World, target: Target, held: Held, again: usize, mut dice: Dice) -> Result<HashSet<String>> {
+    let away = matches!(target, Target::Serve(_)) && world.serves.len() > 1 && dice.percent(AWAY_PERCENT);
+    let (shortest, longest) = if away { AWAY_MS } else { DOWN_MS };
+    let down = dice.millis(shortest, longest);
+    let mut process = match held {
+        Held::Process(process) => process,
+        Held::Postgres(mut postgres) => {
+            postgres.kill();
+            pause(down).await;
+            postgres.up().await?;
+            return view::doubts(&world.store).await;
+        }
+    };
+    if let Some(status) = process.ended() {
+        return Err(format!("{target:?} ended by itself ({status}): {}", tail(&process.said())));
+    }
+    if let Target::Frost(_) = target {
+        process.freeze();
+        let doubts = view::doubts(&world.store).await;
+        pause(dice.millis(FROST_MS.0, FROST_MS.1)).await;
+        process.thaw();
+        return doubts;
+    }
+    process.kill();
+    // Before anybody can go on from there.
+    let mut doubts = view::doubts(&world.store).await?;
+    pause(down).await;
+    for _ in 0..again {
+        *process = match target {
+            Target::Serve(no) => world.begin_serve(no)?,
+            _ => world.begin_sandbox()?,
+        };
+        pause(dice.millis(AGAIN_MS.0, AGAIN_MS.1)).await;
+        process.kill();
+        doubts.extend(view::doubts(&world.store).await?);
+    }
+    *process = match target {
+        Target::Serve(no) => world.start_serve(no).await?,
+        _ => world.start_sandbox().await?,
+    };
+    Ok(doubts)
 }
 
 /// How many faults of each kind.
 pub fn counts(faults: &[Fault]) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for fault in faults {
-        *counts.entry(fault.target.name()).or_default() += 1;
+        *counts.entry(fault.target.name()).or_default() += fault.kills;
     }
     counts
 }

@@ -105,7 +105,11 @@ async fn torture(line: Line) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&line.folder);
     let folder = folder.map_err(|e| format!("could not make a folder: {e}"))?;
     let mut hall = Hall { naru, folder: folder.path().to_owned(), clock, postgres: None, sums: Sums::default() };
-    let outcome = hall.play_all(plans(&line, seed)).await;
+    let outcome = tokio::select! {
+        outcome = hall.play_all(plans(&line, seed)) => outcome,
+        // Dropped in order, so that nothing it started outlives it.
+        why = interrupted() => Err(why),
+    };
     print!("\n{}", hall.sums.table());
     if outcome.is_err() {
         let kept = folder.keep();
@@ -115,6 +119,20 @@ async fn torture(line: Line) -> Result<()> {
         }
     }
     outcome
+}
+
+async fn interrupted() -> String {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            "interrupted".to_owned()
+        }
+        (Err(e), _) | (_, Err(e)) => format!("could not listen for signals: {e}"),
+    }
 }
 
 /// Where rounds are played.
@@ -154,9 +172,13 @@ impl Hall {
         };
         let round = round::play(plan, &self.naru, folder, postgres, &self.clock).await?;
         self.sums.add(&round);
-        let took = (self.clock.monotonic_us() - start) / 1_000_000;
+        let all_s = (self.clock.monotonic_us() - start) / 1_000_000;
+        let (faults_s, rest_s) = round.took_s;
         let (verdict, word) = (&round.verdict, if round.broken.is_empty() { "ok" } else { "BROKEN" });
-        println!("{name}: {} promised, {} taken, {took} s, {word}", verdict.promised, verdict.taken);
+        println!(
+            "{name}: {} promised, {} taken, {all_s} s ({faults_s} of kills, {rest_s} to rest), {word}",
+            verdict.promised, verdict.taken
+        );
         if round.broken.is_empty() { Ok(()) } else { Err(round.broken.join("\n  ")) }
     }
 }

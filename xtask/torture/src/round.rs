@@ -29,6 +29,8 @@ pub struct Round {
     pub verdict: Verdict,
     /// Messages in doubt and unknown when the last kill was undone.
     pub before: Left,
+    /// Seconds of faults, and from the last one undone until all had come to rest.
+    pub took_s: (u64, u64),
     /// How long killed instances' lanes stood still.
     pub takeovers_ms: Vec<Millis>,
     /// What is broken, a sentence each.
@@ -45,13 +47,16 @@ pub async fn play(
 ) -> Result<Round> {
     let world = Arc::new(World::start(plan, naru, folder, postgres).await?);
     let traffic = Traffic::start(&world, clock)?;
+    let start = clock.monotonic_us();
     let faults = faults::make(&world, clock).await?;
+    let undone = clock.monotonic_us();
     let before = view::left(&world.store).await?;
     let notes = traffic.close().await?;
     let mut broken = Vec::new();
     if let Err(why) = settled(&world).await {
         broken.push(why);
     }
+    let took_s = ((undone - start) / 1_000_000, (clock.monotonic_us() - undone) / 1_000_000);
     for serve in &world.serves {
         if let Err(why) = serve.lock().await.stop().await {
             broken.push(why);
@@ -76,7 +81,7 @@ pub async fn play(
     broken.extend(verdict.broken());
     let (starts, panics) = logs(&world);
     broken.extend(panics);
-    Ok(Round { takeovers_ms: takeover::times(&faults, &starts), faults, verdict, before, broken })
+    Ok(Round { takeovers_ms: takeover::times(&faults, &starts), faults, verdict, before, took_s, broken })
 }
 
 /// Waits until nothing is left to be done, and says what is where that takes too long.

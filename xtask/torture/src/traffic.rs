@@ -157,7 +157,7 @@ impl Shop {
                 purpose,
             };
             self.notes.lock().await.promises.extend(ids.into_iter().zip(&to).map(promise));
-            pause(dice.millis(100, 700)).await;
+            pause(dice.millis(200, 1_200)).await;
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl Shop {
             if dice.percent(50) {
                 steering.spawn(self.clone().steer(name, dice.part(file)));
             }
-            pause(dice.millis(300, 1_800)).await;
+            pause(dice.millis(1_000, 4_000)).await;
         }
         while let Some(ended) = steering.join_next().await {
             ended.map_err(|e| e.to_string())??;
@@ -240,15 +240,15 @@ impl Shop {
     /// Pauses and resumes a campaign, or cancels it.
     async fn steer(self: Arc<Shop>, name: String, mut dice: Dice) -> Result<()> {
         let word = |verb: &str| ["campaign".to_owned(), verb.to_owned(), name.clone()];
-        pause(dice.millis(0, 2_000)).await;
+        self.rest(dice.millis(0, 2_000)).await;
         if dice.percent(60) {
-            self.say(&word("pause"), None, &mut dice).await?;
+            self.say(&word("pause"), Some("is paused and cannot become"), &mut dice).await?;
             let from = self.clock.now_ms();
-            pause(if dice.percent(25) { dice.millis(PAUSED_LONG.0, PAUSED_LONG.1) } else { dice.millis(0, 3_000) })
-                .await;
+            let rest = if dice.percent(25) { dice.millis(PAUSED_LONG.0, PAUSED_LONG.1) } else { dice.millis(0, 3_000) };
+            self.rest(rest).await;
             let until = self.clock.now_ms();
             self.notes.lock().await.rests.push(Rest { campaign: name.clone(), from, until });
-            self.say(&word("resume"), None, &mut dice).await?;
+            self.say(&word("resume"), Some("is running and cannot become"), &mut dice).await?;
         }
         if dice.percent(40) {
             self.notes.lock().await.cancelled.push(name.clone());
@@ -257,6 +257,14 @@ impl Shop {
             self.notes.lock().await.rests.push(Rest { campaign: name.clone(), from, until: Millis::MAX });
         }
         Ok(())
+    }
+
+    /// Lets time pass while the shop is open.
+    async fn rest(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while !self.is_closed() && Instant::now() < end {
+            pause(Duration::from_millis(100)).await;
+        }
     }
 
     /// Says a word until it is done, wherever it can be; `done` is how it says that it was done before.

@@ -59,6 +59,9 @@ async fn ask<T, F: Future<Output = std::result::Result<T, sqlx::Error>>>(
     read: impl Fn(AnyConnection) -> F,
 ) -> Result<T> {
     sqlx::any::install_default_drivers();
+    // A reader that may write would mend, when it closes, what a killed owner left for its successor to mend.
+    let store = if store.starts_with("sqlite:") { format!("{store}?mode=ro") } else { store.to_owned() };
+    let store = store.as_str();
     until(what, WHILE_KILLED, || async {
         let asked = async { read(AnyConnection::connect(store).await?).await };
         // A frozen process may hold what is asked for.

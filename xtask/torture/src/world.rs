@@ -125,7 +125,8 @@ impl World {
         for (no, port) in ports[..plan.instances].iter().enumerate() {
             write(&folder.join(format!("naru-{no}.toml")), &configuration(&plan, no, *port, &store, &vendor))?;
         }
-        let sandbox = start_sandbox(&plan, naru, folder, &vendor, ports[0]).await?;
+        let mut sandbox = begin_sandbox(&plan, naru, folder, &vendor, ports[0])?;
+        sandbox.says("http://").await?;
         let mut world = World {
             store,
             ports: ports[..plan.instances].to_vec(),
@@ -199,17 +200,32 @@ impl World {
     /// database come back when they do.
     pub async fn start_serve(&self, no: usize) -> Result<Process> {
         come_back(|| async {
-            let log = self.folder.join(format!("serve-{no}.log"));
-            let mut process = Process::start(self.command(no, &["serve"]), &format!("serve {no}"), &log)?;
+            let mut process = self.begin_serve(no)?;
             process.says("naru serves").await?;
             Ok(process)
         })
         .await
     }
 
+    /// Starts an instance and does not wait for it.
+    pub fn begin_serve(&self, no: usize) -> Result<Process> {
+        let log = self.folder.join(format!("serve-{no}.log"));
+        Process::start(self.command(no, &["serve"]), &format!("serve {no}"), &log)
+    }
+
     /// Starts the vendor on the ledger that is there.
     pub async fn start_sandbox(&self) -> Result<Process> {
-        come_back(|| start_sandbox(&self.plan, &self.naru, &self.folder, &self.vendor, self.ports[0])).await
+        come_back(|| async {
+            let mut process = self.begin_sandbox()?;
+            process.says("http://").await?;
+            Ok(process)
+        })
+        .await
+    }
+
+    /// Starts the vendor and does not wait for it.
+    pub fn begin_sandbox(&self) -> Result<Process> {
+        begin_sandbox(&self.plan, &self.naru, &self.folder, &self.vendor, self.ports[0])
     }
 }
 
@@ -224,15 +240,13 @@ async fn come_back<F: Future<Output = Result<Process>>>(start: impl Fn() -> F) -
     }
 }
 
-async fn start_sandbox(plan: &Plan, naru: &Path, folder: &Path, listen: &str, receiver: u16) -> Result<Process> {
+fn begin_sandbox(plan: &Plan, naru: &Path, folder: &Path, listen: &str, receiver: u16) -> Result<Process> {
     let mut command = Command::new(naru);
     command.args(["--lang", "en", "sandbox", "--listen", listen, "--level", plan.level.name()]);
     command.args(["--requests-per-second", &LIMIT.to_string(), "--latency-ms", "40", "--fault", "busy=2"]);
     command.args(["--receipts-to", &format!("http://127.0.0.1:{receiver}/v1/receipts/{LANE}")]);
     command.args(["--receipts-secret", SECRET, "--ledger-file"]).arg(folder.join("ledger"));
-    let mut process = Process::start(command, "sandbox", &folder.join("sandbox.log"))?;
-    process.says("http://").await?;
-    Ok(process)
+    Process::start(command, "sandbox", &folder.join("sandbox.log"))
 }
 
 fn configuration(plan: &Plan, no: usize, port: u16, store: &str, vendor: &str) -> String {
