@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::cargo::{call, cargo, target_folder};
-use crate::{peers, simulate, tidy};
+use crate::{peers, simulate, tidy, torture};
 use postgres::Postgres;
 
 /// Installs what is missing, runs every part and prints the table. Exit code 1: a part failed; 2: something is missing.
@@ -60,7 +60,7 @@ type Part = fn(&mut Run) -> Result<(), String>;
 const MACHINE: &str = "machine";
 
 /// Cheapest first, so that a slip is told within seconds.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     (MACHINE, |_| machine::prepare()),
     ("format", |run| call(cargo(&run.root).args(["fmt", "--all", "--check"]))),
     ("tidy", |run| tidy::check(&run.root)),
@@ -75,7 +75,11 @@ const PARTS: [(&str, Part); 8] = [
     }),
     ("tests", tests),
     ("planted", |run| simulate::planted(&run.root)),
+    ("torture", |run| torture::torture(&run.root, &["--kills".to_owned(), KILLS.to_string()])),
 ];
+
+/// Enough for each engine and each level to be met, in under three minutes; `cargo xtask torture` makes more.
+const KILLS: usize = 20;
 
 fn tests(run: &mut Run) -> Result<(), String> {
     let mut command = cargo(&run.root);
