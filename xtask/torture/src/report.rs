@@ -35,6 +35,7 @@ impl Sums {
             ("inversions", verdict.inversions.len()),
             ("misstated", verdict.misstated.len()),
             ("left at rest", verdict.unrested.len()),
+            ("left at rest, in doubt", verdict.unrested_declared),
             ("in doubt at a fault", round.faults.iter().map(|fault| fault.doubts.len()).sum()),
             ("unknown before", round.before.unknown as usize),
             ("unknown after", verdict.unknown),
@@ -61,7 +62,8 @@ impl Sums {
         lines.push(("doubled", format!("{} (and {} within none's window)", row("doubled"), row("doubled, declared"))));
         lines.push(("inversions", row("inversions").to_string()));
         lines.push(("not as naru says", row("misstated").to_string()));
-        lines.push(("left at rest", row("left at rest").to_string()));
+        let (unrested, begun) = (row("left at rest"), row("left at rest, in doubt"));
+        lines.push(("left at rest", format!("{unrested} (and {begun} in doubt before, at level key)")));
         lines.push(("requests in a second", format!("{} at most (cap {CAP}, checked at {LIMIT})", self.peak)));
         lines.push(("in doubt at faults", row("in doubt at a fault").to_string()));
         let (before, after) = (row("unknown before"), row("unknown after"));

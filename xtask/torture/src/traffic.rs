@@ -25,6 +25,9 @@ pub const ADS_MAX: usize = 4_000;
 /// Longer than a lease and a time-out together: after that nothing of a paused campaign may leave.
 const PAUSED_LONG: (u64, u64) = (14_000, 16_000);
 
+/// How a word says that a campaign is where it was to go already, or at its end: its first answer was lost.
+const REPEATED: Option<&str> = Some("cannot become");
+
 /// Why a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -214,7 +217,7 @@ impl Shop {
             std::fs::write(&path, text).map_err(|e| e.to_string())?;
             let send = ["send", "--template", purpose.name(), "--name", &name, "--to", &path.to_string_lossy()];
             let send = send.map(str::to_owned);
-            let sent = self.say(&send, Some("taken in before"), &mut dice).await?;
+            let sent = self.say(&send, Some("\"repeated\": true"), &mut dice).await?;
             if let Some(accepted) = sent["accepted"].as_u64().filter(|accepted| *accepted != rows as u64) {
                 return Err(format!("{name}: {accepted} of {rows} rows were taken in: {sent}"));
             }
@@ -242,17 +245,17 @@ impl Shop {
         let word = |verb: &str| ["campaign".to_owned(), verb.to_owned(), name.clone()];
         self.rest(dice.millis(0, 2_000)).await;
         if dice.percent(60) {
-            self.say(&word("pause"), Some("is paused and cannot become"), &mut dice).await?;
+            self.say(&word("pause"), REPEATED, &mut dice).await?;
             let from = self.clock.now_ms();
             let rest = if dice.percent(25) { dice.millis(PAUSED_LONG.0, PAUSED_LONG.1) } else { dice.millis(0, 3_000) };
             self.rest(rest).await;
             let until = self.clock.now_ms();
             self.notes.lock().await.rests.push(Rest { campaign: name.clone(), from, until });
-            self.say(&word("resume"), Some("is running and cannot become"), &mut dice).await?;
+            self.say(&word("resume"), REPEATED, &mut dice).await?;
         }
         if dice.percent(40) {
             self.notes.lock().await.cancelled.push(name.clone());
-            self.say(&word("cancel"), None, &mut dice).await?;
+            self.say(&word("cancel"), REPEATED, &mut dice).await?;
             let from = self.clock.now_ms();
             self.notes.lock().await.rests.push(Rest { campaign: name.clone(), from, until: Millis::MAX });
         }

@@ -119,7 +119,8 @@ impl World {
             Some(postgres) => postgres.lock().await.database(&format!("torture_{:016x}", dice.throw())).await?,
             None => format!("sqlite:{}", folder.join("naru.db").display()),
         };
-        let ports = free_ports(&mut dice, plan.instances + 1)?;
+        // Not by the seed: two runs of one seed may be under way.
+        let ports = free_ports(&mut dice.part(u64::from(std::process::id())), plan.instances + 1)?;
         let vendor = format!("127.0.0.1:{}", ports[plan.instances]);
         write(&folder.join("receipt-secret"), SECRET)?;
         for (no, port) in ports[..plan.instances].iter().enumerate() {
