@@ -241,15 +241,18 @@ impl Dispatch {
         import::begin(&parts, key, new, template).await
     }
 
-    /// Stops a campaign for now; answers once nothing more of it starts anywhere.
+    /// Stops a campaign for now; answers once nothing more of it starts anywhere. Said again, as whoever got no answer
+    /// does, it waits for the same.
     pub async fn pause(&self, campaign: Id) -> Result<(), Failure> {
-        let moved = self.shift(campaign, &[CampaignState::Running], CampaignState::Paused).await?;
+        let moved =
+            self.shift(campaign, &[CampaignState::Running, CampaignState::Paused], CampaignState::Paused).await?;
         self.noticed(moved.awaited).await.map(drop)
     }
 
     /// Lets a campaign go on.
     pub async fn resume(&self, campaign: Id) -> Result<(), Failure> {
-        let moved = self.shift(campaign, &[CampaignState::Paused], CampaignState::Running).await?;
+        let moved =
+            self.shift(campaign, &[CampaignState::Paused, CampaignState::Running], CampaignState::Running).await?;
         self.noticed(moved.awaited).await.map(drop)
     }
 

@@ -1,8 +1,11 @@
-//! Who carries which lanes: one task an instance that takes leases, starts lanes under them, renews them, and lets go.
+//! Who carries which lanes: one task an instance that takes leases, starts lanes under them, and lets go. Another one
+//! renews what is held ([`leases`]).
 //!
 //! A lease that nobody has is taken; a lane is given up in good order when the gate closes, at a shutdown, or when another
 //! instance has nothing to carry while this one carries much. Given back, a lease rests for as long as the starts under
 //! it count for the provider, so that the cap holds across the move without anybody's clock being asked.
+
+mod leases;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -31,6 +34,9 @@ use crate::runner::{self, End, Leash, Order, Running};
 use crate::shard::{Shard, Shards};
 use crate::templates::Templates;
 use crate::{engine::Lanes, restore};
+
+pub(crate) use leases::LOST;
+use leases::Leases;
 
 /// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
 /// provider's second too. A lease that is given back rests as long.
@@ -73,17 +79,16 @@ pub struct Parts {
 /// Takes, keeps and gives up lanes.
 pub struct Owner {
     parts: Parts,
+    leases: Leases,
     held: HashMap<Shard, Held>,
-    /// When leases are renewed next.
-    renew_at: tokio::time::Instant,
     /// Shards that could not be started, so that it is said once.
     failing: HashSet<Shard>,
+    _alive: watch::Sender<bool>,
 }
 
 /// A shard that this instance carries.
 struct Held {
     lease: Lease,
-    until: watch::Sender<Micros>,
     running: Running,
     ended: oneshot::Receiver<End>,
     merger: mpsc::Sender<Stored>,
@@ -98,7 +103,11 @@ struct Held {
 impl Owner {
     /// An owner of nothing yet.
     pub fn new(parts: Parts) -> Owner {
-        Owner { parts, held: HashMap::new(), renew_at: tokio::time::Instant::now(), failing: HashSet::new() }
+        let leases = Leases::new(&parts.ctx);
+        // Gone with the owner, and so is whoever renews for it.
+        let (alive, over) = watch::channel(false);
+        parts.ctx.lifecycle().spawn("leases", leases.clone().work(over));
+        Owner { parts, leases, held: HashMap::new(), failing: HashSet::new(), _alive: alive }
     }
 
     /// Carries lanes until shutdown, and lets them all go then.
@@ -126,7 +135,6 @@ impl Owner {
     /// Does once what there is to do: what must not wait comes first.
     pub async fn look(&mut self) {
         self.forget_ended().await;
-        self.renew().await;
         let is_open = !self.parts.ctx.gate().is_closed() && !self.parts.ctx.lifecycle().is_stopping();
         if is_open {
             self.take_free().await;
@@ -155,6 +163,7 @@ impl Owner {
             self.write(&self.parts.lanes).remove(&shard);
             self.write(&self.parts.mergers).remove(&shard);
             let Some(held) = self.held.remove(&shard) else { continue };
+            self.leases.forget(&held.lease);
             match end {
                 Some(End::Left) => {
                     if let Err(error) = lease::release(self.parts.ctx.store(), &held.lease, QUIET_MS).await {
@@ -164,33 +173,6 @@ impl Owner {
                 }
                 Some(End::Lost) => {}
                 None => tracing::error!(lane.name = %shard, "a lane has ended in disorder, it is started anew"),
-            }
-        }
-    }
-
-    /// All leases in one commit, every two seconds or when one of them runs short.
-    async fn renew(&mut self) {
-        let now = self.parts.ctx.clock().monotonic_us();
-        let short = |held: &Held| held.lease.until < now.saturating_add(crate::lane::LEASE_LEFT_US);
-        if self.is_embedded() || (tokio::time::Instant::now() < self.renew_at && !self.held.values().any(short)) {
-            return;
-        }
-        self.renew_at = tokio::time::Instant::now() + lease::RENEW_EVERY;
-        let mut leases: Vec<Lease> = self.held.values().map(|held| held.lease.clone()).collect();
-        let lost = match lease::renew(self.parts.ctx.store(), self.parts.ctx.clock().as_ref(), &mut leases).await {
-            Ok(lost) => lost,
-            Err(error) => {
-                tracing::warn!(error = %error, "leases could not be renewed, trying again");
-                return;
-            }
-        };
-        for held in self.held.values_mut() {
-            if lost.contains(&held.lease.name) {
-                held.until.send_replace(0);
-                held.running.order(Order::Lost).await;
-            } else if let Some(lease) = leases.iter().find(|lease| lease.name == held.lease.name) {
-                held.lease.until = lease.until;
-                held.until.send_replace(lease.until);
             }
         }
     }
@@ -234,6 +216,7 @@ impl Owner {
                 Ok(())
             }
             Err(failure) => {
+                self.leases.forget(&lease);
                 // Others may have more luck.
                 let _ = lease::release(ctx.store(), &lease, QUIET_MS).await;
                 Err(failure)
@@ -242,6 +225,7 @@ impl Owner {
     }
 
     async fn start(&self, shard: &Shard, lease: Lease, pass: Pass) -> Result<Held, Failure> {
+        let leased = self.leases.keep(&lease);
         let ctx = &self.parts.ctx;
         let config = self.parts.config.lane.get(&*shard.lane).ok_or_else(|| Failure::bug("a shard of no lane"))?;
         // An account of its own: what an adapter keeps of a cap is the shard's part too.
@@ -257,7 +241,6 @@ impl Owner {
         if pace.paused {
             lane.apply(Now { mono, wall: now }, Event::Pause(true));
         }
-        let (until, leased) = watch::channel(lease.until);
         let parts = runner::Parts {
             shard: shard.clone(),
             name: shard.to_string(),
@@ -271,7 +254,7 @@ impl Owner {
             batch_max,
             timeout: Duration::from_millis(config.timeout_ms),
             fence: lease.fence,
-            leash: Leash { until: leased, tug: self.parts.tug.clone() },
+            leash: Leash { until: leased, short: self.leases.short(), ended: self.parts.tug.clone() },
             gauges: LaneGauges::new(ctx.metrics(), shard),
             provider,
         };
@@ -283,7 +266,6 @@ impl Owner {
         self.pass_on_unmerged(shard.clone(), merger.clone());
         Ok(Held {
             lease,
-            until,
             running,
             ended,
             merger,
@@ -337,7 +319,7 @@ impl Owner {
         let text = format!(
             "SELECT CAST(COUNT(l.name) AS BIGINT) FROM job_instance i
              LEFT JOIN job_lease l ON l.holder = i.name AND l.expires_at > {now} AND l.name LIKE 'lane/%'
-             WHERE i.seen_at > {now} - {life} AND i.drain_until <= {now} AND i.name <> $1
+             WHERE i.seen_at > {now} - {life} AND i.state = 'open' AND i.name <> $1
              GROUP BY i.name ORDER BY 1 LIMIT 1",
             now = ctx.store().engine().now(),
             life = lease::LEASE_MS,
@@ -414,7 +396,7 @@ impl Held {
         let (running, store, noticed, shard) =
             (self.running.clone(), ctx.store().clone(), self.noticed.clone(), shard.clone());
         ctx.lifecycle().spawn("notice", async move {
-            let done = match act(&running, &notice).await {
+            let done = match act(&running, &shard, &notice).await {
                 Ok(()) => notice::take(&store, &shard, notice.id).await.map_err(Failure::from),
                 Err(failure) => Err(failure),
             };
@@ -449,8 +431,8 @@ fn lock(set: &std::sync::Mutex<HashSet<Id>>) -> std::sync::MutexGuard<'_, HashSe
     set.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-async fn act(running: &Running, notice: &Notice) -> Result<(), Failure> {
-    let gone = || Failure::unavailable("lane-not-running").arg("lane", "");
+async fn act(running: &Running, shard: &Shard, notice: &Notice) -> Result<(), Failure> {
+    let gone = || Failure::unavailable("lane-not-running").arg("lane", shard);
     let campaign = notice.campaign;
     let paused = match notice.state {
         Some(CampaignState::Paused) => true,

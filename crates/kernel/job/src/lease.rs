@@ -46,12 +46,23 @@ pub struct Standing {
 
 /// Takes a lease that nobody has, or that this very instance left when it ended.
 pub async fn take(store: &Store, clock: &dyn Clock, instance: &Instance, name: &str) -> Result<Option<Lease>> {
-    take_where(store, clock, instance, name, false).await
+    take_where(store, clock, instance, name, Free::Ended).await
 }
 
 /// As [`take`], also one that rests since it was given back: for whoever only writes under it, and lets it rest again.
 pub async fn take_resting(store: &Store, clock: &dyn Clock, instance: &Instance, name: &str) -> Result<Option<Lease>> {
-    take_where(store, clock, instance, name, true).await
+    take_where(store, clock, instance, name, Free::Resting).await
+}
+
+/// Which leases of others may be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Free {
+    /// Those that have ended.
+    Ended,
+    /// Those that were given back, too.
+    Resting,
+    /// All: whoever held one before is gone.
+    All,
 }
 
 async fn take_where(
@@ -59,15 +70,17 @@ async fn take_where(
     clock: &dyn Clock,
     instance: &Instance,
     name: &str,
-    resting: bool,
+    free: Free,
 ) -> Result<Option<Lease>> {
     let engine = store.engine();
+    // One process owns an embedded store.
+    let free = if engine == Engine::Sqlite { Free::All } else { free };
     // Seen before it is asked for: the asking locks the row, also where it comes to nothing, and its owner would wait.
-    if let Some(standing) = standing(store, name).await?
-        && engine == Engine::Postgres
+    if free != Free::All
+        && let Some(standing) = standing(store, name).await?
         && standing.left_ms > 0
         && standing.holder != instance.name()
-        && !(resting && standing.holder.is_empty())
+        && !(free == Free::Resting && standing.holder.is_empty())
     {
         return Ok(None);
     }
@@ -76,22 +89,7 @@ async fn take_where(
     let fence: Option<i64> = store
         .write(move |conn| {
             let (holder, of) = (holder.clone(), of.clone());
-            Box::pin(async move {
-                let now = engine.now();
-                let free = match engine {
-                    Engine::Sqlite => "true".to_owned(),
-                    Engine::Postgres => {
-                        let rests = if resting { " OR job_lease.holder = ''" } else { "" };
-                        format!("job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder{rests}")
-                    }
-                };
-                let text = format!(
-                    "INSERT INTO job_lease (name, fence, holder, expires_at) VALUES ($1, 1, $2, {now} + {LEASE_MS})
-                     ON CONFLICT (name) DO UPDATE SET fence = job_lease.fence + 1, holder = excluded.holder,
-                         expires_at = excluded.expires_at WHERE {free} RETURNING fence"
-                );
-                Ok(sqlx::query_scalar(AssertSqlSafe(text)).bind(of).bind(holder.name()).fetch_optional(conn).await?)
-            })
+            Box::pin(async move { take_in(conn, engine, &of, holder.name(), LEASE_MS, free).await })
         })
         .await?;
     Ok(fence.map(|fence| Lease { name: name.to_owned(), fence, until: until(engine, before) }))
@@ -110,13 +108,8 @@ pub async fn renew(store: &Store, clock: &dyn Clock, leases: &mut [Lease]) -> Re
             let held = held.clone();
             Box::pin(async move {
                 let mut lost = Vec::new();
-                let text = format!(
-                    "UPDATE job_lease SET expires_at = {} + {LEASE_MS} WHERE name = $1 AND fence = $2",
-                    engine.now()
-                );
                 for (name, fence) in held {
-                    let renewed = sqlx::query(AssertSqlSafe(text.as_str())).bind(name.as_str()).bind(fence);
-                    if renewed.execute(&mut *conn).await?.rows_affected() == 0 {
+                    if !extend_in(conn, engine, &name, fence, LEASE_MS).await? {
                         lost.push(name);
                     }
                 }
@@ -149,21 +142,27 @@ pub async fn release(store: &Store, lease: &Lease, after: Millis) -> Result<()> 
         .await
 }
 
-/// Takes a lease within a transaction: where it has ended, or is that very holder's. Unlike [`take`] it counts by the
-/// clock on an embedded store too, where its holders are processes beside the one that owns the store.
+/// Takes a lease within a transaction: where it is free, or that very holder's. Unlike [`take`] it counts by the clock on an
+/// embedded store too, where its holders may be processes beside the one that owns the store.
 pub(crate) async fn take_in(
     conn: &mut AnyConnection,
     engine: Engine,
     name: &str,
     holder: &str,
     last_ms: Millis,
+    free: Free,
 ) -> Result<Option<i64>> {
     let now = engine.now();
+    let others = match free {
+        Free::Ended => "",
+        Free::Resting => " OR job_lease.holder = ''",
+        Free::All => " OR true",
+    };
     let text = format!(
         "INSERT INTO job_lease (name, fence, holder, expires_at) VALUES ($1, 1, $2, {now} + $3)
          ON CONFLICT (name) DO UPDATE SET fence = job_lease.fence + 1, holder = excluded.holder,
              expires_at = excluded.expires_at
-         WHERE job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder RETURNING fence"
+         WHERE job_lease.expires_at <= {now} OR job_lease.holder = excluded.holder{others} RETURNING fence"
     );
     Ok(sqlx::query_scalar(AssertSqlSafe(text)).bind(name).bind(holder).bind(last_ms).fetch_optional(conn).await?)
 }

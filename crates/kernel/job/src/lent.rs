@@ -74,7 +74,8 @@ pub async fn take(process: &Process, ask: &Ask) -> Result<Loan> {
     let job = store.write(move |conn| {
         let (ask, holder) = (asked.clone(), holder.clone());
         Box::pin(async move {
-            let Some(fence) = lease::take_in(conn, engine, &ask.name, &holder, ask.last_ms).await? else {
+            let Some(fence) = lease::take_in(conn, engine, &ask.name, &holder, ask.last_ms, lease::Free::Ended).await?
+            else {
                 return Ok(None);
             };
             let Some(job) = job_of(&ask.name) else { return Ok(Some(Loan::Lent(fence))) };

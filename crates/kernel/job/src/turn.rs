@@ -156,7 +156,9 @@ async fn begin(job: &Job, missed: Missed, process: &Process) -> Result<Chance> {
         let instance = instance.clone();
         Box::pin(async move {
             let lease = format!("job/{name}");
-            let Some(fence) = lease::take_in(conn, engine, &lease, instance.name(), LEASE_MS).await? else {
+            let Some(fence) =
+                lease::take_in(conn, engine, &lease, instance.name(), LEASE_MS, lease::Free::Ended).await?
+            else {
                 return Ok(None);
             };
             let (now, last) = read(conn, engine, name).await?;

@@ -70,6 +70,8 @@ fn a_pause_holds_over_a_kill(mut app: TestApp) {
 fn pausing_one_campaign_leaves_another_alone(mut app: TestApp) {
     let campaign = campaign(&mut app);
     app.wait(app.dispatch.pause(campaign)).unwrap();
+    // Whoever got no answer says it again.
+    app.wait(app.dispatch.pause(campaign)).unwrap();
     let mut file = File::new("other", MESSAGES, QUARTER_FRAME);
     // Other customers: those of the paused one's requests that wait at the vendor hold theirs.
     file.rows.iter_mut().for_each(|row| row.to.replace_range(..3, "011"));
