@@ -1,6 +1,6 @@
 //! How a running lane is, and what the log is told when that changes: a provider that takes nothing must not be silent.
 
-use crate::lane::{FRAMES_MAX, HELD_MAX, Status};
+use crate::lane::{Event, FRAMES_MAX, HELD_MAX, Status};
 use crate::provider::Answer;
 
 /// A running lane as words and pages tell of it.
@@ -19,6 +19,31 @@ impl Health {
     }
 }
 
+/// What a provider said to a request.
+pub enum Said {
+    /// Something about its messages.
+    Answer,
+    /// That it takes none now, or there was nobody to take them.
+    No(String),
+    /// Nothing, or nothing that is understood.
+    Nothing(String),
+}
+
+impl Said {
+    /// What an event tells of the provider.
+    pub fn by(event: &Event) -> Option<Said> {
+        match event {
+            Event::Answered { answer: Answer::Each(_) | Answer::Refused { .. }, .. } => Some(Said::Answer),
+            Event::Answered { answer: Answer::Throttled { .. }, .. } => Some(Said::No("throttled".to_owned())),
+            Event::Answered { answer: Answer::Unsent { code }, .. } => Some(Said::No(code.clone())),
+            Event::Answered { answer: Answer::Unknown { code }, .. } => Some(Said::Nothing(code.clone())),
+            Event::LookedUp { found: Ok(_), .. } => Some(Said::Answer),
+            Event::LookedUp { found: Err(code), .. } => Some(Said::Nothing(code.clone())),
+            _ => None,
+        }
+    }
+}
+
 /// Follows one lane.
 pub struct Watch {
     lane: String,
@@ -33,16 +58,20 @@ impl Watch {
         Watch { lane: lane.to_owned(), block: None, stalled: false, day_spent: false }
     }
 
-    /// Notes how a request ended. While the lane rests, answers to what left before say nothing.
-    pub fn answered(&mut self, answer: &Answer, rests: bool) {
+    /// Notes what a provider said. While the lane rests, answers to what left before say nothing; what is not answered
+    /// says something once the lane asks with one request at a time.
+    pub fn hear(&mut self, said: Said, rests: bool, half_open: bool) {
         let lane = &self.lane;
-        match (answer, &self.block) {
-            (Answer::Throttled { .. } | Answer::Unsent { .. }, None) => {
-                let code = if let Answer::Unsent { code } = answer { code } else { "throttled" };
+        match (said, &self.block) {
+            (Said::No(code), None) => {
                 tracing::warn!(lane.name = lane, code, "the provider takes nothing, the lane asks again and again");
-                self.block = Some(code.to_owned());
+                self.block = Some(code);
             }
-            (Answer::Each(_) | Answer::Refused { .. }, Some(code)) if !rests => {
+            (Said::Nothing(code), None) if half_open => {
+                tracing::warn!(lane.name = lane, code, "the provider does not answer, the lane asks again and again");
+                self.block = Some(code);
+            }
+            (Said::Answer, Some(code)) if !rests => {
                 tracing::info!(lane.name = lane, code, "the provider takes messages again");
                 self.block = None;
             }
@@ -79,24 +108,27 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Verdict;
 
     #[test]
     fn a_block_lasts_from_the_first_refusal_to_the_first_yes_after_the_rest() {
         let mut watch = Watch::new("sms");
-        let mut check = |answer: Answer, rests: bool, expect: Option<&str>| {
-            watch.answered(&answer, rests);
-            assert_eq!(watch.look(Status::default()).block.as_deref(), expect, "{answer:?}");
+        let mut check = |said: Said, rests: bool, half_open: bool, expect: Option<&str>| {
+            watch.hear(said, rests, half_open);
+            assert_eq!(watch.look(Status::default()).block.as_deref(), expect);
         };
-        let unsent = || Answer::Unsent { code: "connection-refused".to_owned() };
-        check(Answer::Each(vec![Verdict::Taken]), false, None);
-        check(unsent(), false, Some("connection-refused"));
-        check(Answer::Throttled { after: None }, true, Some("connection-refused"));
+        let refused = || Said::No("connection-refused".to_owned());
+        let silent = || Said::Nothing("timed-out".to_owned());
+        check(Said::Answer, false, false, None);
+        check(refused(), false, true, Some("connection-refused"));
+        check(Said::No("throttled".to_owned()), true, true, Some("connection-refused"));
         // It left before: it says nothing of the provider as it is now.
-        check(Answer::Each(vec![Verdict::Taken]), true, Some("connection-refused"));
-        check(Answer::Unknown { code: "timed-out".to_owned() }, false, Some("connection-refused"));
-        check(Answer::Each(vec![Verdict::Taken]), false, None);
-        check(Answer::Throttled { after: None }, false, Some("throttled"));
+        check(Said::Answer, true, false, Some("connection-refused"));
+        check(silent(), false, true, Some("connection-refused"));
+        check(Said::Answer, false, false, None);
+        // One that is not answered is bad luck, a lane that asks with one at a time is not.
+        check(silent(), false, false, None);
+        check(silent(), false, true, Some("timed-out"));
+        check(Said::Answer, false, false, None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::cancel::Rest;
 use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
 use crate::gauge::LaneGauges;
-use crate::health::{Health, Watch};
+use crate::health::{Health, Said, Watch};
 use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save};
 use crate::merge::{Merge, Merged};
 use crate::message::Channel;
@@ -332,11 +332,15 @@ impl Runner {
                 self.lane.apply(now, Event::Saved);
             }
             Message::Event(event) => {
+                let said = Said::by(&event);
                 if let Event::Answered { answer, .. } = &event {
                     self.parts.gauges.answered(answer);
-                    self.watch.answered(answer, self.lane.status().blocked_until > now.mono);
                 }
+                let rests = self.lane.status().blocked_until > now.mono;
                 self.lane.apply(now, event);
+                if let Some(said) = said {
+                    self.watch.hear(said, rests, self.lane.status().half_open);
+                }
             }
             Message::Merged { merged } => {
                 self.lost |= merged.is_none();

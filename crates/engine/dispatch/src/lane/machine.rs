@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 
+use super::breaker::Breaker;
 use super::{Account, Action, Event, LEASE_LEFT_US, Lane, Now, Options, Queue, Save, Status, Unsent};
 use crate::side::State;
 
@@ -37,7 +38,7 @@ impl Lane {
             commit_us: 0,
             day,
             day_used,
-            throttles: 0,
+            breaker: Breaker::default(),
             tally: Account::default(),
             paused: false,
             stopped: false,
@@ -141,6 +142,7 @@ impl Lane {
             stalled: self.queues.iter().any(|queue| queue.is_stalled() || queue.is_full()),
             paused: self.paused,
             blocked_until: self.options.pace.blocked_until(),
+            half_open: self.is_half_open(),
             leased_until: self.leased_until,
             day_spent: self.options.per_day_max.is_some_and(|max| self.day_used >= max),
         }

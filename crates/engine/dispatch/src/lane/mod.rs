@@ -8,6 +8,7 @@
 //! saved, nor later than the mark is good for; a key is free again only after its outcome was saved; a frame is
 //! forgotten only after its states were; no start breaks a cap, and none is made at the end of the lease.
 
+mod breaker;
 mod choose;
 mod frames;
 pub mod keys;
@@ -26,6 +27,7 @@ use naru_core::id::Id;
 
 use crate::account::Account;
 use crate::consent::Permit;
+use crate::lane::breaker::Breaker;
 use crate::lane::keys::Keys;
 use crate::lane::pace::Pace;
 use crate::provider::{Answer, Level, Verdict};
@@ -362,6 +364,8 @@ pub struct Status {
     pub paused: bool,
     /// Nothing starts before this moment because the provider asked for it.
     pub blocked_until: Micros,
+    /// Whether the provider is asked with one request at a time, since it did not answer.
+    pub half_open: bool,
     /// When the lease ends.
     pub leased_until: Micros,
     /// Whether the day's messages are used up.
@@ -380,6 +384,7 @@ impl Status {
             stalled: self.stalled || other.stalled,
             paused: self.paused || other.paused,
             blocked_until: self.blocked_until.max(other.blocked_until),
+            half_open: self.half_open || other.half_open,
             leased_until: self.leased_until.min(other.leased_until),
             day_spent: self.day_spent || other.day_spent,
         }
@@ -427,8 +432,7 @@ pub struct Lane {
     commit_us: Micros,
     day: i64,
     day_used: u64,
-    /// Throttles in a row.
-    throttles: u32,
+    breaker: Breaker,
     /// Messages that came to a state and were not told of yet.
     tally: Account,
     paused: bool,

@@ -9,20 +9,20 @@ use crate::message::Purpose;
 use crate::provider::{Answer, Level, Verdict};
 use crate::side::State;
 
-/// A provider that throttles without saying for how long is left alone for at most this long.
-const THROTTLE_MAX_MS: u64 = 60_000;
 /// A `Retry-After` of more than a day is a mistake of theirs or an attack on ours.
-const RETRY_AFTER_MAX_MS: u64 = 86_400_000;
+pub(super) const RETRY_AFTER_MAX_MS: u64 = 86_400_000;
 /// Nor is a provider asked again at once that throttles and names no time to speak of.
-const RETRY_AFTER_MIN_MS: u64 = 100;
+pub(super) const RETRY_AFTER_MIN_MS: u64 = 100;
 /// Looks into one doubt; with the back-off between them this is hours.
 const RESOLVES_MAX: u32 = 30;
 
 impl Lane {
     pub(super) fn answered(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, answer: Answer, roll: u64) {
         self.in_flight -= 1;
-        if !matches!(answer, Answer::Throttled { .. } | Answer::Unsent { .. }) {
-            self.throttles = 0;
+        match &answer {
+            Answer::Each(_) | Answer::Refused { .. } => self.provider_answers(),
+            Answer::Unknown { .. } => self.provider_is_silent(now, roll),
+            Answer::Throttled { .. } | Answer::Unsent { .. } => {}
         }
         match answer {
             Answer::Each(verdicts) if verdicts.len() == slots.len() => self.judged(now, key, slots, verdicts, roll),
@@ -47,6 +47,10 @@ impl Lane {
         roll: u64,
     ) {
         self.in_flight -= 1;
+        match &found {
+            Ok(_) => self.provider_answers(),
+            Err(_) => self.provider_is_silent(now, roll),
+        }
         match found {
             Ok(Some(verdicts)) if verdicts.len() == slots.len() => self.judged(now, key, slots, verdicts, roll),
             Ok(None) => {
@@ -88,15 +92,7 @@ impl Lane {
 
     /// This request was not taken: the whole account rests, and the try does not count.
     fn throttled(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, after_ms: Option<u64>, roll: u64) {
-        // Requests that were on their way together and are refused together are one throttle.
-        if self.options.pace.blocked_until() <= now.mono {
-            self.throttles = (self.throttles + 1).min(16);
-        }
-        let limit = (self.options.retry_base_ms << self.throttles).min(THROTTLE_MAX_MS);
-        // Half fixed, half random: instances that were throttled together do not come back together.
-        let wait_ms = after_ms.unwrap_or(limit / 2 + roll % (limit / 2 + 1));
-        let wait_ms = wait_ms.clamp(RETRY_AFTER_MIN_MS, RETRY_AFTER_MAX_MS);
-        self.options.pace.block(now.mono + wait_ms * 1_000);
+        let wait_ms = self.rest(now, after_ms, roll);
         if self.is_repeat(&key) {
             // It says nothing about the request that this one repeats.
             return self.doubt(now, key, slots, "throttled".to_owned(), roll);

@@ -84,7 +84,7 @@ impl Lane {
             (0..self.queues.len()).filter(|queue| self.next_chunk(now, *queue).is_some()).collect();
         for priority in fronts {
             while let Some((chunk, messages)) = self.next_chunk(now, priority) {
-                if self.in_flight >= self.options.in_flight_max || self.options.pace.ready_at(messages) > now.mono {
+                if self.in_flight >= self.in_flight_max() || self.options.pace.ready_at(messages) > now.mono {
                     return;
                 }
                 let Some(slots) = self.chunks.get_mut(&chunk).and_then(Chunk::take_request) else { break };
@@ -140,7 +140,7 @@ impl Lane {
 
     pub(super) fn next_start_at(&self) -> Option<Micros> {
         let key = self.queues.iter().find_map(|queue| queue.start.front())?;
-        let messages = self.next_messages(key).filter(|_| self.in_flight < self.options.in_flight_max)?;
+        let messages = self.next_messages(key).filter(|_| self.in_flight < self.in_flight_max())?;
         Some(self.options.pace.ready_at(messages))
     }
 

@@ -42,6 +42,16 @@ fn options() -> Options {
     }
 }
 
+/// Nobody knows what became of the request.
+fn silent() -> Answer {
+    Answer::Unknown { code: "reset".to_owned() }
+}
+
+/// A single send that was taken.
+fn taken() -> Answer {
+    Answer::Each(vec![Verdict::Taken])
+}
+
 impl Stand {
     fn new(options: Options, wall: Millis) -> Stand {
         let lane = Lane::new(options, 0, 0);
@@ -231,14 +241,16 @@ fn doubts_of_one_chunk_are_looked_into_together_and_count_once() {
     stand.run_for(SECOND);
     let sent = stand.started.len();
     assert_eq!(sent, 64);
-    (0..sent).for_each(|index| stand.answer(index, Answer::Unknown { code: "reset".to_owned() }));
+    // Some are answered, so that the provider counts as there.
+    (0..sent).for_each(|index| stand.answer(index, if index % 5 == 4 { taken() } else { silent() }));
     stand.run_for(30 * SECOND);
     // More looks into one chunk than there may be, were each of its requests counted.
     for _ in 0..3 {
         let asked = std::mem::take(&mut stand.asked);
-        assert!(!asked.is_empty(), "nobody asks any more");
-        for (chunk, slots) in asked {
-            stand.step(Event::LookedUp { chunk, slots, found: Err("busy".to_owned()), roll: 500 });
+        assert!(asked.len() > 20, "{} asked about", asked.len());
+        for (index, (chunk, slots)) in asked.into_iter().enumerate() {
+            let found = if index % 5 == 4 { Ok(Some(vec![Verdict::Taken])) } else { Err("busy".to_owned()) };
+            stand.step(Event::LookedUp { chunk, slots, found, roll: 500 });
         }
         stand.run_for(60 * SECOND);
     }
@@ -257,7 +269,7 @@ fn lookups_keep_the_caps_too() {
     stand.accept(INFO, 50);
     for index in 0..50 {
         stand.run_for(SECOND / 20);
-        stand.answer(index, Answer::Unknown { code: "reset".to_owned() });
+        stand.answer(index, if index % 5 == 4 { taken() } else { silent() });
     }
     stand.run_for(10 * SECOND);
     assert_eq!(stand.asked.len(), 5, "no more are asked about than may be in flight");
@@ -271,6 +283,39 @@ fn requests_that_are_throttled_together_are_one_throttle() {
     (0..50).for_each(|index| stand.answer(index, Answer::Throttled { after: None }));
     // The first throttle rests for at most twice the base.
     assert!(stand.lane.status().blocked_until <= stand.now.mono + 2 * SECOND);
+}
+
+#[test]
+fn a_provider_that_does_not_answer_is_asked_with_one_request_at_a_time() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.accept(INFO, 64);
+    stand.run_for(SECOND);
+    // Four unanswered in a row may be bad luck, and an answer between them is one.
+    (0..4).for_each(|index| stand.answer(index, silent()));
+    stand.answer(4, taken());
+    (5..9).for_each(|index| stand.answer(index, silent()));
+    assert!(!stand.lane.status().half_open);
+    (9..63).for_each(|index| stand.answer(index, silent()));
+    assert!(stand.lane.status().half_open);
+    stand.run_for(120 * SECOND);
+    assert_eq!(stand.asked.len(), 0, "one that is on its way may still be answered");
+    stand.answer(63, silent());
+    // What is not answered lets it rest longer each time, and what is opens it.
+    let mut rests = Vec::new();
+    for _ in 0..3 {
+        stand.run_for(120 * SECOND);
+        assert_eq!(stand.asked.len(), 1, "one request finds out whether the provider is there again");
+        let (chunk, slots) = stand.asked.remove(0);
+        stand.step(Event::LookedUp { chunk, slots, found: Err("timed-out".to_owned()), roll: 0 });
+        rests.push(stand.lane.status().blocked_until - stand.now.mono);
+    }
+    assert!(rests.is_sorted_by(|a, b| a < b), "{rests:?}");
+    stand.run_for(120 * SECOND);
+    let (chunk, slots) = stand.asked.remove(0);
+    stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+    assert!(!stand.lane.status().half_open);
+    stand.run_for(120 * SECOND);
+    assert!(stand.asked.len() > 50, "{} asked about", stand.asked.len());
 }
 
 #[test]
