@@ -101,7 +101,7 @@ async fn give_up(conn: &mut AnyConnection, frame: Id, fence: i64, now: i64) -> R
     let Some((stored, ..)) = rows::frame(conn, frame).await? else { return Ok(()) };
     // A damaged row is found by the audit.
     let Some(mut side) = Side::read(&stored.side) else { return Ok(()) };
-    let (_, doubts) = rows::left_of(conn, frame).await?;
+    let (_, doubts) = rows::left_of(conn, frame, &[]).await?;
     for slot in doubts.into_iter().flat_map(|doubt| doubt.slots) {
         side.advance(slot, State::Unknown, "lane-gone");
     }

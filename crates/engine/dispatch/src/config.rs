@@ -26,7 +26,7 @@ pub struct DispatchConfig {
     pub allow_list: Vec<String>,
     /// One provider account on one channel each.
     pub lane: BTreeMap<String, LaneConfig>,
-    /// For each channel its lanes; the first one carries.
+    /// For each channel its lanes; the first one carries, the others stand by for it.
     pub route: BTreeMap<Channel, Vec<String>>,
 }
 
@@ -49,7 +49,38 @@ impl DispatchConfig {
             Some(name) => return Err(Failure::usage("lane-name").arg("lane", name)),
             None => self.allowed().map(drop)?,
         }
-        self.lane.iter().try_for_each(|(name, lane)| lane.check(name))
+        self.lane.iter().try_for_each(|(name, lane)| lane.check(name))?;
+        self.route.iter().try_for_each(|(channel, lanes)| self.check_route(*channel, lanes))
+    }
+
+    /// Refuses a route that leads nowhere, and one whose lanes are split in another way: a customer's part would be
+    /// another one there.
+    fn check_route(&self, channel: Channel, lanes: &[String]) -> Result<(), Failure> {
+        for (index, name) in lanes.iter().enumerate() {
+            let refused = |code| Err(Failure::usage(code).arg("lane", name).arg("channel", channel));
+            match self.lane.get(name) {
+                None => return refused("route-unknown"),
+                Some(lane) if lane.channel != channel => return refused("route-channel"),
+                Some(_) if lanes[..index].contains(name) => return refused("route-twice"),
+                Some(lane) if self.lane.get(&lanes[0]).is_some_and(|first| first.shards != lane.shards) => {
+                    return refused("route-shards");
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The lanes that stand by for `lane`, in order.
+    pub fn stand_by_for(&self, lane: &str) -> &[String] {
+        let mut routes = self.route.values().filter_map(|lanes| lanes.split_first());
+        routes.find(|(first, _)| *first == lane).map_or(&[], |(_, others)| others)
+    }
+
+    /// The lane that `lane` stands by for.
+    pub fn stands_by_for(&self, lane: &str) -> Option<&str> {
+        let mut routes = self.route.values().filter_map(|lanes| lanes.split_first());
+        routes.find(|(_, others)| others.iter().any(|other| other == lane)).map(|(first, _)| first.as_str())
     }
 
     /// The test recipients, in every form that a lane may know them by.

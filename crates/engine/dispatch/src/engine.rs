@@ -22,11 +22,11 @@ use crate::config::{DispatchConfig, LaneConfig};
 use crate::find::Finder;
 use crate::frame::TemplateRef;
 use crate::gauge;
-use crate::health::Health;
+use crate::health::OutletHealth;
 use crate::import::{self, Begun, Ending, ImportKey};
 use crate::intake::{Batch, Intake, Woken};
 use crate::key::{self, Days};
-use crate::lane::Status;
+use crate::lane::{OutletStatus, Status};
 use crate::message::{Channel, MessageId};
 use crate::notice::{self, Awaited, Noticed};
 use crate::owner::{self, Owner};
@@ -77,8 +77,14 @@ pub struct LaneView {
     pub name: String,
     /// Its configuration.
     pub config: LaneConfig,
-    /// How it is, of all its shards that run here.
+    /// How it is, of all its shards that run here; none where it stands by.
     pub status: Option<Status>,
+    /// How its account is, of all its shards that run here.
+    pub outlet: Option<OutletStatus>,
+    /// The lane that it stands by for.
+    pub stands_by_for: Option<String>,
+    /// Whether messages of that lane leave by it now.
+    pub stands_in: bool,
     /// The instances that carry it, in order.
     pub carried_by: Vec<String>,
     /// Why its provider takes nothing, while it takes nothing.
@@ -95,7 +101,7 @@ impl Dispatch {
         let templates = Templates::new(ctx.store().clone(), ctx.clock().clone());
         Arc::new(Dispatch {
             ctx: ctx.clone(),
-            shards: Shards::of(&config.lane),
+            shards: Shards::of(&config),
             config,
             templates,
             ready: OnceLock::new(),
@@ -360,16 +366,37 @@ impl Dispatch {
             };
             let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(StoreError::from)?;
             let used: i64 = rows.iter().filter(|(_, day, _)| *day == today).map(|(.., used)| used).sum();
+            let carrier = self.config.stands_by_for(name).filter(|_| !self.is_carried_alone(name)).unwrap_or(name);
             let running: Vec<Running> =
-                self.shards.of_lane(name).filter_map(|it| self.lanes().get(&it).cloned()).collect();
-            let health = running.iter().map(Running::health).reduce(Health::join);
-            let (status, block) = health.map_or((None, None), |health| (Some(health.status), health.block));
+                self.shards.of_lane(carrier).filter_map(|it| self.lanes().get(&it).cloned()).collect();
+            let status = running.iter().map(|it| it.health().status).reduce(Status::join).filter(|_| carrier == name);
+            let outlet = running.iter().filter_map(|it| it.outlet(name)).reduce(OutletHealth::join);
+            let (outlet, block) = outlet.map_or((None, None), |health| (Some(health.status), health.block));
+            let stands_in = carrier != name && running.iter().any(|it| it.leaves_by().is_some_and(|by| by == *name));
+            let stands_by_for = (carrier != name).then(|| carrier.to_owned());
             let (name, config) = (name.clone(), config.clone());
             let carried_by = self.carried_by(&name).await?;
             let paused = rows.iter().any(|(paused, ..)| *paused == 1);
-            views.push(LaneView { name, config, status, carried_by, block, paused, today: used as u64 });
+            let today = used as u64;
+            views.push(LaneView {
+                name,
+                config,
+                status,
+                outlet,
+                stands_by_for,
+                stands_in,
+                carried_by,
+                block,
+                paused,
+                today,
+            });
         }
         Ok(views)
+    }
+
+    /// Whether a lane that stands by for another has messages of its own, which it carries first.
+    fn is_carried_alone(&self, lane: &str) -> bool {
+        self.shards.of_lane(lane).any(|shard| self.lanes().contains_key(&shard))
     }
 
     /// The instances that carry a lane; none where nothing of it leaves.

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use naru_core::metric::{Metrics, Series};
 
 use crate::account::Account;
-use crate::health::Health;
-use crate::lane::Save;
+use crate::health::OutletHealth;
+use crate::lane::{Save, Status};
 use crate::merge::Merged;
 use crate::provider::Answer;
 use crate::shard::Shard;
@@ -107,11 +107,14 @@ impl LaneGauges {
     }
 
     /// Shows how the lane is.
-    pub fn show(&self, health: &Health) {
-        let status = &health.status;
-        self.in_flight.set(status.in_flight as i64);
+    pub fn show(&self, status: &Status) {
         self.held.set(status.held as i64);
         self.stalled.set(i64::from(status.stalled));
+    }
+
+    /// Shows how its account is.
+    pub fn show_outlet(&self, health: &OutletHealth) {
+        self.in_flight.set(health.status.in_flight as i64);
         self.blocked.set(i64::from(health.block.is_some()));
     }
 }

@@ -29,7 +29,8 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
                 "running": !view.carried_by.is_empty(), "carried_by": view.carried_by, "paused": view.paused, "messages_today": view.today,
                 "requests_per_second_max": view.config.requests_per_second_max,
                 "messages_per_second_max": view.config.messages_per_second_max,
-                "in_flight": view.status.map(|status| status.in_flight),
+                "stands_by_for": view.stands_by_for,
+                "in_flight": view.outlet.map(|outlet| outlet.in_flight),
                 "held": view.status.map(|status| status.held),
                 "stalled": view.status.map(|status| status.stalled),
             })
@@ -43,7 +44,7 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
             view.config.channel.to_string(),
             cap(view.config.requests_per_second_max),
             cap(view.config.messages_per_second_max),
-            view.status.map_or_else(|| "-".to_owned(), |status| status.in_flight.to_string()),
+            view.outlet.map_or_else(|| "-".to_owned(), |outlet| outlet.in_flight.to_string()),
             view.status.map_or_else(|| "-".to_owned(), |status| status.held.to_string()),
             view.today.to_string(),
         ]
@@ -56,12 +57,17 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
 /// What keeps a lane from sending, in one word; the gravest first.
 fn state(view: &LaneView) -> &'static str {
     match &view.status {
+        _ if view.stands_by_for.is_some() && view.outlet.is_some_and(|outlet| outlet.joined) => match view.block {
+            Some(_) => "blocked",
+            None if view.stands_in => "standing-in",
+            None => "standing-by",
+        },
         None if view.carried_by.is_empty() => "stopped",
         None => "elsewhere",
         _ if view.paused => "paused",
         _ if view.block.is_some() => "blocked",
         Some(status) if status.stalled => "stalled",
-        Some(status) if status.day_spent => "day-spent",
+        Some(_) if view.outlet.is_some_and(|outlet| outlet.day_spent) => "day-spent",
         Some(_) => "running",
     }
 }
@@ -70,7 +76,9 @@ fn state(view: &LaneView) -> &'static str {
 fn told(ctx: &Ctx, lang: Lang, view: &LaneView) -> String {
     let code = view.block.as_deref().unwrap_or_default();
     let instance = view.carried_by.join(", ");
-    ctx.say(lang, &format!("lane-state-{}", state(view)), &[("code", code), ("instance", &instance)])
+    let other = view.stands_by_for.as_deref().unwrap_or_default();
+    let values = [("code", code), ("instance", instance.as_str()), ("other", other)];
+    ctx.say(lang, &format!("lane-state-{}", state(view)), &values)
 }
 
 /// What keeps the lane `name` from sending, where something does, in the reader's language.

@@ -60,7 +60,7 @@ pub async fn look(store: &Store, id: MessageId) -> Result<MessageView, Failure> 
     let unknown = || Failure::not_found("message-unknown").arg("message", id);
     let mut conn = store.reader().acquire().await.map_err(StoreError::from)?;
     let (stored, lane, accepted_at) = rows::frame(&mut conn, id.frame).await?.ok_or_else(unknown)?;
-    let (retries, doubts) = rows::left_of(&mut conn, id.frame).await?;
+    let (retries, doubts) = rows::left_of(&mut conn, id.frame, &[]).await?;
     let damaged = |what: String| Failure::from(StoreError::Damaged { what });
     let frame = Frame::read(&stored.body).map_err(|error| damaged(format!("frame {}: {error}", id.frame)))?;
     let side = Side::read(&stored.side).ok_or_else(|| damaged(format!("the states of frame {}", id.frame)))?;

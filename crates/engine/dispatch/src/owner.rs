@@ -30,7 +30,8 @@ use crate::lane::{Event, Lane, Now, Options};
 use crate::notice::{self, Notice};
 use crate::provider::{Provider, Providers};
 use crate::receipt::{self, Mergers, Stored};
-use crate::runner::{self, End, Leash, Order, Running};
+use crate::rows;
+use crate::runner::{self, End, Leash, Order, Outlet, Running};
 use crate::shard::{Shard, Shards};
 use crate::templates::Templates;
 use crate::{engine::Lanes, restore};
@@ -89,6 +90,8 @@ pub struct Owner {
 /// A shard that this instance carries.
 struct Held {
     lease: Lease,
+    /// The lanes that stand by for it, in order.
+    standbys: Vec<Standby>,
     running: Running,
     ended: oneshot::Receiver<End>,
     merger: mpsc::Sender<Stored>,
@@ -98,6 +101,14 @@ struct Held {
     noticed: Arc<std::sync::Mutex<HashSet<Id>>>,
     leaving: bool,
     _pass: Pass,
+}
+
+/// A lane that stands by for another, under a lease of its own: who has that lease uses its account.
+struct Standby {
+    shard: Shard,
+    lease: Option<Lease>,
+    /// It is given up as soon as nothing of it is on its way.
+    parting: bool,
 }
 
 impl Owner {
@@ -138,6 +149,7 @@ impl Owner {
         let is_open = !self.parts.ctx.gate().is_closed() && !self.parts.ctx.lifecycle().is_stopping();
         if is_open {
             self.take_free().await;
+            self.stand_by().await;
             self.share().await;
         } else {
             self.held.values_mut().for_each(Held::leave_soon);
@@ -166,9 +178,10 @@ impl Owner {
             self.leases.forget(&held.lease);
             match end {
                 Some(End::Left) => {
-                    if let Err(error) = lease::release(self.parts.ctx.store(), &held.lease, QUIET_MS).await {
-                        tracing::warn!(lane.name = %shard, error = %error, "a lease could not be given back, it ends by itself");
+                    for lease in held.standbys.iter().filter_map(|standby| standby.lease.as_ref()) {
+                        self.give_back(&shard, lease).await;
                     }
+                    self.give_back(&shard, &held.lease).await;
                     tracing::info!(lane.name = %shard, "lane given up");
                 }
                 Some(End::Lost) => {}
@@ -177,10 +190,20 @@ impl Owner {
         }
     }
 
-    /// Takes what nobody has.
+    async fn give_back(&self, shard: &Shard, lease: &Lease) {
+        if let Err(error) = lease::release(self.parts.ctx.store(), lease, QUIET_MS).await {
+            tracing::warn!(lane.name = %shard, error = %error, "a lease could not be given back, it ends by itself");
+        }
+    }
+
+    /// Takes what nobody has. A lane that stands by for another is carried only while it has messages of its own.
     async fn take_free(&mut self) {
         for shard in self.parts.shards.all().collect::<Vec<_>>() {
-            if self.held.contains_key(&shard) {
+            let stands_by = self.parts.config.stands_by_for(&shard.lane).is_some();
+            if self.held.contains_key(&shard) || self.stands_by_here(&shard) {
+                continue;
+            }
+            if stands_by && !self.has_own_work(&shard).await {
                 continue;
             }
             match self.take(&shard).await {
@@ -224,22 +247,111 @@ impl Owner {
         }
     }
 
+    fn stands_by_here(&self, shard: &Shard) -> bool {
+        let mut standbys = self.held.values().flat_map(|held| &held.standbys);
+        standbys.any(|standby| standby.shard == *shard && standby.lease.is_some())
+    }
+
+    async fn has_own_work(&self, shard: &Shard) -> bool {
+        let look = async {
+            let mut conn = self.parts.ctx.store().reader().acquire().await?;
+            rows::has_own_work(&mut conn, shard).await
+        };
+        look.await.unwrap_or_else(|error| {
+            tracing::warn!(lane.name = %shard, error = %error, "it could not be seen whether a lane has messages");
+            // Neither taken nor given up: it is asked again soon.
+            self.held.contains_key(shard)
+        })
+    }
+
+    /// Lets lanes carried here use the accounts that stand by for them, as long as those have no messages of their own.
+    async fn stand_by(&mut self) {
+        let places = self.held.iter().filter(|(_, held)| !held.leaving);
+        let places: Vec<(Shard, usize)> =
+            places.flat_map(|(shard, held)| (0..held.standbys.len()).map(|no| (shard.clone(), no))).collect();
+        for (shard, no) in places {
+            let Some(standby) = self.held.get(&shard).map(|held| held.standbys[no].shard.clone()) else { continue };
+            let own_work = self.has_own_work(&standby).await;
+            if !own_work && let Some(own) = self.held.get_mut(&standby) {
+                own.leave_soon();
+                continue;
+            }
+            let Some(held) = self.held.get_mut(&shard) else { continue };
+            let has_lease = held.standbys[no].lease.is_some();
+            let done = match (own_work, has_lease) {
+                (false, false) => self.join(&shard, no, &standby).await,
+                (true, true) => self.part(&shard, no).await,
+                _ => Ok(()),
+            };
+            if let Err(failure) = done {
+                tracing::warn!(lane.name = %standby, error = %failure, "a lane cannot stand by, trying again");
+            }
+        }
+    }
+
+    async fn join(&mut self, shard: &Shard, no: usize, standby: &Shard) -> Result<(), Failure> {
+        let ctx = self.parts.ctx.clone();
+        // What a person has stopped stands by for nobody.
+        if self.pace_of(standby).await?.paused {
+            return Ok(());
+        }
+        let taken = lease::take(ctx.store(), ctx.clock().as_ref(), ctx.instance(), &standby.lease()).await?;
+        let (Some(lease), Some(held)) = (taken, self.held.get(shard)) else { return Ok(()) };
+        let pace = self.pace_of(standby).await;
+        let Ok(pace) = pace else {
+            self.give_back(standby, &lease).await;
+            return pace.map(drop);
+        };
+        let event = joined(&ctx, no + 1, &pace);
+        self.leases.add(&held.lease, &lease);
+        let (done, _) = oneshot::channel();
+        held.running.order(Order::Event(event, done)).await;
+        if let Some(held) = self.held.get_mut(shard) {
+            (held.standbys[no].lease, held.standbys[no].parting) = (Some(lease), false);
+        }
+        Ok(())
+    }
+
+    /// The account's own lane has messages: they are first in it.
+    async fn part(&mut self, shard: &Shard, no: usize) -> Result<(), Failure> {
+        let Some(held) = self.held.get_mut(shard) else { return Ok(()) };
+        let health = held.running.health();
+        let standby = &mut held.standbys[no];
+        if !standby.parting {
+            standby.parting = true;
+            let (done, _) = oneshot::channel();
+            held.running.order(Order::Event(Event::Parted { outlet: no + 1 }, done)).await;
+            return Ok(());
+        }
+        let status = health.outlets.get(no + 1).map(|outlet| outlet.status);
+        if status.is_some_and(|status| !status.joined && status.in_flight == 0)
+            && let Some(lease) = standby.lease.take()
+        {
+            self.leases.take_off(&held.lease, &lease);
+            self.give_back(shard, &lease).await;
+        }
+        Ok(())
+    }
+
     async fn start(&self, shard: &Shard, lease: Lease, pass: Pass) -> Result<Held, Failure> {
         let leased = self.leases.keep(&lease);
         let ctx = &self.parts.ctx;
+        let standbys = self.parts.config.stand_by_for(&shard.lane).iter();
+        let standbys: Vec<Shard> = standbys.map(|lane| Shard::new(lane, shard.no)).collect();
+        let mut outlets = Vec::with_capacity(1 + standbys.len());
+        let mut all = Vec::with_capacity(outlets.capacity());
+        for of in [shard].into_iter().chain(&standbys) {
+            let (outlet, options) = self.outlet(of)?;
+            outlets.push(outlet);
+            all.push(options);
+        }
         let config = self.parts.config.lane.get(&*shard.lane).ok_or_else(|| Failure::bug("a shard of no lane"))?;
-        // An account of its own: what an adapter keeps of a cap is the shard's part too.
-        let config = config.part(shard.no);
-        let provider = self.parts.makers.provider(&shard.lane, &config)?;
         let pace = self.pace_of(shard).await?;
-        let options = options(&config, provider.as_ref());
-        let batch_max = options.batch_max;
-        let (now, mono) = (ctx.clock().now_ms(), ctx.clock().monotonic_us());
-        let mut lane = Lane::new(options, pace.day, pace.day_used);
-        let quiet = (pace.marked_at + QUIET_MS - now).clamp(0, QUIET_MS);
-        lane.block(mono + quiet as u64 * 1_000);
+        let now = Now { mono: ctx.clock().monotonic_us(), wall: ctx.clock().now_ms() };
+        let mut lane = Lane::new(all);
+        lane.apply(now, joined(ctx, 0, &pace));
         if pace.paused {
-            lane.apply(Now { mono, wall: now }, Event::Pause(true));
+            lane.apply(now, Event::Pause(true));
         }
         let parts = runner::Parts {
             shard: shard.clone(),
@@ -249,14 +361,10 @@ impl Owner {
             clock: ctx.clock().clone(),
             lifecycle: ctx.lifecycle().clone(),
             consent: ctx.find::<dyn Consent>().unwrap_or_else(|| Arc::new(NoAds)),
-            allow_list: self.allow_list(&config)?,
+            outlets,
             templates: self.parts.templates.clone(),
-            batch_max,
-            timeout: Duration::from_millis(config.timeout_ms),
             fence: lease.fence,
             leash: Leash { until: leased, short: self.leases.short(), ended: self.parts.tug.clone() },
-            gauges: LaneGauges::new(ctx.metrics(), shard),
-            provider,
         };
         let (merger, receipts) = mpsc::channel(RECEIPTS_AHEAD);
         restore::restore(&parts, &mut lane).await?;
@@ -264,8 +372,10 @@ impl Owner {
         self.write(&self.parts.mergers).insert(shard.clone(), merger.clone());
         self.write(&self.parts.lanes).insert(shard.clone(), running.clone());
         self.pass_on_unmerged(shard.clone(), merger.clone());
+        let standby = |shard: Shard| Standby { shard, lease: None, parting: false };
         Ok(Held {
             lease,
+            standbys: standbys.into_iter().map(standby).collect(),
             running,
             ended,
             merger,
@@ -274,6 +384,24 @@ impl Owner {
             leaving: false,
             _pass: pass,
         })
+    }
+
+    /// An account, and what the lane is told about it.
+    fn outlet(&self, shard: &Shard) -> Result<(Outlet, Options), Failure> {
+        let config = self.parts.config.lane.get(&*shard.lane).ok_or_else(|| Failure::bug("a shard of no lane"))?;
+        // An account of its own: what an adapter keeps of a cap is the shard's part too.
+        let config = config.part(shard.no);
+        let provider = self.parts.makers.provider(&shard.lane, &config)?;
+        let options = options(&config, provider.as_ref());
+        let outlet = Outlet {
+            lane: shard.lane.to_string(),
+            allow_list: self.allow_list(&config)?,
+            batch_max: options.batch_max,
+            timeout: Duration::from_millis(config.timeout_ms),
+            gauges: LaneGauges::new(self.parts.ctx.metrics(), shard),
+            provider,
+        };
+        Ok((outlet, options))
     }
 
     async fn pace_of(&self, shard: &Shard) -> Result<StoredPace, Failure> {
@@ -302,11 +430,13 @@ impl Owner {
         if self.is_embedded() || self.held.len() < 2 || self.held.values().any(|held| held.leaving) {
             return;
         }
+        let standbys = self.held.values().flat_map(|held| &held.standbys).filter(|standby| standby.lease.is_some());
+        let carried = self.held.len() + standbys.count();
         let least = match self.least_elsewhere().await {
             Ok(least) => least,
             Err(error) => return tracing::warn!(error = %error, "it could not be seen what other instances carry"),
         };
-        if least.is_some_and(|least| least + 2 <= self.held.len())
+        if least.is_some_and(|least| least + 2 <= carried)
             && let Some((_, held)) = self.held.iter_mut().max_by(|a, b| a.0.cmp(b.0))
         {
             held.leave_soon();
@@ -448,6 +578,13 @@ async fn act(running: &Running, shard: &Shard, notice: &Notice) -> Result<(), Fa
     let (done, taken) = oneshot::channel();
     running.order(Order::Event(Event::PauseCampaign { campaign, paused }, done)).await;
     taken.await.map_err(|_| gone())
+}
+
+/// An outlet may be used from now on; nothing starts for a while after its last stored mark, whoever made that.
+fn joined(ctx: &Ctx, outlet: usize, pace: &StoredPace) -> Event {
+    let quiet_ms = (pace.marked_at + QUIET_MS - ctx.clock().now_ms()).clamp(0, QUIET_MS);
+    let quiet_until = ctx.clock().monotonic_us() + quiet_ms as Micros * 1_000;
+    Event::Joined { outlet, day: pace.day, day_used: pace.day_used, quiet_until }
 }
 
 struct StoredPace {

@@ -21,11 +21,13 @@ pub enum Plant {
     ReceiptBackwards,
     /// A frame gets its place before its commit, and one with a later place is stored first.
     LateFrameSkipped,
+    /// What may have been taken by one account goes by another.
+    DoubtFailsOver,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Plant; 8] = [
+    pub const ALL: [Plant; 9] = [
         Plant::AckBeforeCommit,
         Plant::SendBeforeMark,
         Plant::WriteWithoutFence,
@@ -34,6 +36,7 @@ impl Plant {
         Plant::WholeBatchAgain,
         Plant::ReceiptBackwards,
         Plant::LateFrameSkipped,
+        Plant::DoubtFailsOver,
     ];
 }
 

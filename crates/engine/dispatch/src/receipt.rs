@@ -192,11 +192,14 @@ impl Desk {
         let frames: Vec<Id> = ends.iter().map(|(id, ..)| id.frame).collect::<HashSet<_>>().into_iter().collect();
         let mut conn = self.store.reader().acquire().await?;
         let shards = rows::shards(&mut conn, &frames).await?;
-        let mut by_shard: HashMap<u16, Vec<End>> = HashMap::new();
+        let mut by_shard: HashMap<Shard, Vec<End>> = HashMap::new();
         for end in ends {
-            by_shard.entry(shards.get(&end.0.frame).copied().unwrap_or_default()).or_default().push(end);
+            // An account reports on what may have left by it, and on nothing else.
+            let mine = |shard: &&Shard| self.shards.first(&shard.lane) == self.shards.first(lane);
+            let shard = shards.get(&end.0.frame).filter(mine).cloned();
+            by_shard.entry(shard.unwrap_or_else(|| Shard::new(self.shards.first(lane), 0))).or_default().push(end);
         }
-        Ok(by_shard.into_iter().map(|(no, ends)| (Shard::new(lane, no), ends)).collect())
+        Ok(by_shard.into_iter().collect())
     }
 }
 

@@ -34,7 +34,7 @@ async fn under_way(parts: &Parts, lane: &mut Lane, now: Now) -> Result<(), Failu
     for (id, priority) in rows::left_overs(&mut conn, &parts.shard).await? {
         let Some((stored, ..)) = rows::frame(&mut conn, id).await? else { continue };
         let Some((mut loaded, _)) = runner::load(parts, &stored).await? else { continue };
-        (loaded.retries, loaded.doubts) = rows::left_of(&mut conn, id).await?;
+        (loaded.retries, loaded.doubts) = rows::left_of(&mut conn, id, &parts.outlet_names()).await?;
         if let Some(frames) = found.get_mut(priority) {
             frames.push(loaded);
         }

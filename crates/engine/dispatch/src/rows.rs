@@ -10,7 +10,7 @@ use naru_store::script::{Bound, Script};
 use naru_store::{Result, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-use crate::lane::{ChunkKey, Doubt, Mark, Retry, Save, SideSave};
+use crate::lane::{ChunkKey, Day, Doubt, Mark, Retry, Save, SideSave};
 use crate::shard::Shard;
 use crate::side::{Side, SideRow};
 
@@ -150,6 +150,15 @@ pub async fn is_split_otherwise(conn: &mut AnyConnection, lane: &str, shards: u1
     Ok(found.bind(lane).bind(i64::from(shards)).fetch_optional(conn).await?.is_some())
 }
 
+/// Whether a shard has messages of its own to send, or receipts to merge.
+pub async fn has_own_work(conn: &mut AnyConnection, shard: &Shard) -> Result<bool> {
+    let found = sqlx::query(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM dispatch_side WHERE lane = $1 AND shard = $2 AND open = 1)
+             OR EXISTS (SELECT 1 FROM dispatch_receipt WHERE lane = $1 AND shard = $2)",
+    );
+    Ok(found.bind(shard.lane.to_string()).bind(shard.column()).fetch_optional(conn).await?.is_some())
+}
+
 /// Makes the rows of a shard where they are not there yet.
 pub async fn make_shard(conn: &mut AnyConnection, shard: &Shard, shards: u16) -> Result<()> {
     sqlx::query(
@@ -177,17 +186,20 @@ pub async fn hold_fence(conn: &mut AnyConnection, shard: &Shard, fence: i64) -> 
     lease::hold(conn, &shard.lease(), fence).await
 }
 
+/// An outlet of a lane as rows name it: its own lane's name, and the version of its adapter.
+pub type OutletName = (String, i64);
+
 /// Stores what a lane wants stored.
 pub async fn store_save(
     conn: &mut AnyConnection,
     shard: &Shard,
     fence: i64,
-    adapter: i64,
+    outlets: &[OutletName],
     save: &Save,
     now: Millis,
 ) -> Result<()> {
     let mut script = Script::on(conn);
-    insert_marks(&mut script, adapter, &save.marks).await?;
+    insert_marks(&mut script, outlets, &save.marks).await?;
     let text = |before: usize, _| {
         format!(
             "UPDATE dispatch_pace SET day = ${}, day_used = ${}, marked_at = ${} WHERE lane = ${} AND shard = ${}",
@@ -198,10 +210,13 @@ pub async fn store_save(
             before + 5
         )
     };
-    let bind = |bound: &mut Bound, (day, used): &(i64, u64)| {
-        bound.bind(*day).bind(*used as i64).bind(now).bind(shard.lane.to_string()).bind(shard.column());
+    let bind = |bound: &mut Bound, day: &Day| {
+        let (name, _) = &outlets[day.outlet];
+        bound.bind(day.day).bind(day.used as i64).bind(now).bind(name.clone()).bind(shard.column());
     };
-    script.add(save.day.as_slice(), 5, text, bind).await?;
+    for day in &save.days {
+        script.add(std::slice::from_ref(day), 5, text, bind).await?;
+    }
     add_sides(&mut script, &save.sides, fence, now).await?;
     update_left(&mut script, &save.left).await?;
     let text = |before, rows| {
@@ -222,24 +237,26 @@ fn bind_key(bound: &mut Bound, key: &ChunkKey) {
     bound.bind(key.frame.0.to_vec()).bind(i64::from(key.first)).bind(i64::from(key.attempt));
 }
 
-async fn insert_marks(script: &mut Script<'_>, adapter: i64, marks: &[Mark]) -> Result<()> {
+async fn insert_marks(script: &mut Script<'_>, outlets: &[OutletName], marks: &[Mark]) -> Result<()> {
     let text = |before, rows| {
         format!(
-            "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, started_at, deadline)
+            "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, outlet, started_at, deadline)
              VALUES {} ON CONFLICT (frame, first, attempt) DO UPDATE SET deadline = excluded.deadline",
-            many::values(before, rows, 8)
+            many::values(before, rows, 9)
         )
     };
     let bind = |bound: &mut Bound, mark: &Mark| {
+        let (name, adapter) = &outlets[mark.outlet];
         bind_key(bound, &mark.key);
         bound
             .bind(slots_to_bytes(&mark.slots))
             .bind(i64::from(mark.tries))
-            .bind(adapter)
+            .bind(*adapter)
+            .bind(name.clone())
             .bind(mark.started_at)
             .bind(mark.deadline);
     };
-    script.add(marks, 8, text, bind).await
+    script.add(marks, 9, text, bind).await
 }
 
 async fn update_left(script: &mut Script<'_>, left: &[(ChunkKey, Vec<u16>)]) -> Result<()> {
@@ -382,8 +399,8 @@ pub async fn open_frames(
     rows.iter().map(StoredFrame::from_row).collect()
 }
 
-/// Retries and chunks of a frame that an earlier owner left.
-pub async fn left_of(conn: &mut AnyConnection, frame: Id) -> Result<(Vec<Retry>, Vec<Doubt>)> {
+/// Retries and chunks of a frame that an earlier owner left; `outlets` are those by which its requests can be found.
+pub async fn left_of(conn: &mut AnyConnection, frame: Id, outlets: &[OutletName]) -> Result<(Vec<Retry>, Vec<Doubt>)> {
     let retries =
         sqlx::query("SELECT slots, due_at, attempt, tries FROM dispatch_retry WHERE frame = $1 ORDER BY first")
             .bind(frame.0.to_vec())
@@ -400,7 +417,7 @@ pub async fn left_of(conn: &mut AnyConnection, frame: Id) -> Result<(Vec<Retry>,
     let retries = retries.filter(|retry| retry.as_ref().is_ok_and(|r: &Retry| !r.slots.is_empty()) || retry.is_err());
     let retries = retries.collect::<Result<Vec<Retry>>>()?;
     let chunks = sqlx::query(
-        "SELECT first, attempt, slots, tries, started_at, deadline FROM dispatch_chunk WHERE frame = $1
+        "SELECT first, attempt, slots, tries, started_at, deadline, outlet FROM dispatch_chunk WHERE frame = $1
          ORDER BY first, attempt",
     )
     .bind(frame.0.to_vec())
@@ -408,8 +425,10 @@ pub async fn left_of(conn: &mut AnyConnection, frame: Id) -> Result<(Vec<Retry>,
     .await?;
     let doubts = chunks.iter().map(|row| {
         let (first, attempt) = (row.try_get::<i64, _>(0)? as u16, row.try_get::<i64, _>(1)? as u16);
+        let outlet: String = row.try_get(6)?;
         Ok(Doubt {
             key: ChunkKey { frame, first, attempt },
+            outlet: if outlet.is_empty() { Some(0) } else { outlets.iter().position(|(name, _)| *name == outlet) },
             slots: slots_from_bytes(&row.try_get::<Vec<u8>, _>(2)?),
             tries: row.try_get::<i64, _>(3)? as u16,
             started_at: row.try_get(4)?,
@@ -462,14 +481,15 @@ pub async fn sides(conn: &mut AnyConnection, frames: &[Id], shard: &Shard) -> Re
 }
 
 /// The shards of those of `frames` that are stored.
-pub async fn shards(conn: &mut AnyConnection, frames: &[Id]) -> Result<HashMap<Id, u16>> {
+pub async fn shards(conn: &mut AnyConnection, frames: &[Id]) -> Result<HashMap<Id, Shard>> {
     let mut found = HashMap::with_capacity(frames.len());
     for frames in many::pieces(conn, frames, 1) {
         let values = many::values(0, frames.len(), 1);
-        let query = many::query(format!("SELECT frame, shard FROM dispatch_side WHERE frame IN (VALUES {values})"));
-        let query = frames.iter().fold(query, |query, frame| query.bind(frame.0.to_vec()));
+        let text = format!("SELECT frame, lane, shard FROM dispatch_side WHERE frame IN (VALUES {values})");
+        let query = frames.iter().fold(many::query(text), |query, frame| query.bind(frame.0.to_vec()));
         for row in query.fetch_all(&mut *conn).await? {
-            found.insert(id_column(row.try_get(0)?)?, row.try_get::<i64, _>(1)? as u16);
+            let (lane, no): (String, i64) = (row.try_get(1)?, row.try_get(2)?);
+            found.insert(id_column(row.try_get(0)?)?, Shard::new(&lane, no as u16));
         }
     }
     Ok(found)

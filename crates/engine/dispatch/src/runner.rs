@@ -22,13 +22,14 @@ use crate::cancel::Rest;
 use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
 use crate::gauge::LaneGauges;
-use crate::health::{Health, Said, Watch};
+use crate::health::{Health, OutletHealth, Said, Watch};
 use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save};
 use crate::merge::{Merge, Merged};
 use crate::message::Channel;
 use crate::owner;
 use crate::provider::Provider;
 use crate::receipt::Stored;
+use crate::rows::OutletName;
 use crate::shard::Shard;
 use crate::templates::Templates;
 
@@ -60,27 +61,40 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Start and end of tasks.
     pub lifecycle: Lifecycle,
-    /// Where messages leave.
-    pub provider: Arc<dyn Provider>,
+    /// Where messages leave: its own account, then those that stand by.
+    pub outlets: Vec<Outlet>,
     /// Who may be sent what.
     pub consent: Arc<dyn Consent>,
-    /// The only recipients, where set.
-    pub allow_list: Option<HashSet<String>>,
     /// Rendering.
     pub templates: Templates,
-    /// Messages of one request: the provider's bound or the lane's own, whichever is lower.
-    pub batch_max: usize,
-    /// After this a request counts as unknown.
-    pub timeout: Duration,
     /// This owner's fence.
     pub fence: i64,
     /// How long the lane is this owner's.
     pub leash: Leash,
+}
+
+/// One account that the lane sends by.
+pub struct Outlet {
+    /// The lane that it is configured as.
+    pub lane: String,
+    /// What is spoken to.
+    pub provider: Arc<dyn Provider>,
+    /// The only recipients, where set.
+    pub allow_list: Option<HashSet<String>>,
+    /// Messages of one request: the provider's bound or the lane's own, whichever is lower.
+    pub batch_max: usize,
+    /// After this a request counts as unknown.
+    pub timeout: Duration,
     /// Numbers for `/metrics`.
     pub gauges: LaneGauges,
 }
 
 impl Parts {
+    /// The outlets as rows name them.
+    pub fn outlet_names(&self) -> Vec<OutletName> {
+        self.outlets.iter().map(|outlet| (outlet.lane.clone(), i64::from(outlet.provider.version()))).collect()
+    }
+
     /// What of the lane is in the store.
     pub fn rest(&self) -> Rest<'_> {
         Rest { store: &self.store, clock: self.clock.as_ref(), shard: &self.shard, fence: self.fence }
@@ -128,6 +142,7 @@ pub struct Running {
     orders: mpsc::Sender<Order>,
     news: Arc<News>,
     health: watch::Receiver<Health>,
+    outlets: Arc<[String]>,
 }
 
 /// Which priorities may have new frames. However often it is told before the lane looks: one look is enough.
@@ -159,6 +174,19 @@ impl Running {
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
     }
+
+    /// The lane by whose account messages leave now.
+    pub fn leaves_by(&self) -> Option<String> {
+        let health = self.health.borrow();
+        let well = health.outlets.iter().position(|outlet| outlet.status.joined && !outlet.status.open)?;
+        self.outlets.get(well).cloned()
+    }
+
+    /// How the account of `lane` is, where it is one of its outlets.
+    pub fn outlet(&self, lane: &str) -> Option<OutletHealth> {
+        let no = self.outlets.iter().position(|outlet| outlet == lane)?;
+        self.health.borrow().outlets.get(no).cloned()
+    }
 }
 
 /// What the runner's own tasks bring back.
@@ -176,7 +204,8 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
     let (end, ended) = oneshot::channel();
     let (orders, order_receiver) = mpsc::channel(1_024);
     let (messages, message_receiver) = mpsc::channel(MESSAGES_MAX);
-    let (health_sender, health) = watch::channel(Health { status: lane.status(), block: None });
+    let (health_sender, health) = watch::channel(Health::default());
+    let outlets: Arc<[String]> = parts.outlets.iter().map(|outlet| outlet.lane.clone()).collect();
     let (parts, news) = (Arc::new(parts), Arc::new(News::default()));
     let runner = Runner {
         merge: Merge::new(parts.store.clone(), parts.shard.clone(), parts.fence),
@@ -193,7 +222,7 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
         look_at: 0,
         leaving: false,
         lost: false,
-        watch: Watch::new(&parts.name),
+        watch: Watch::new(&parts.name, &outlets),
         health: health_sender,
     };
     let told = parts.leash.ended.clone();
@@ -203,7 +232,7 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
         let _ = end.send(how);
         told.notify_one();
     });
-    (Running { orders, news, health }, ended)
+    (Running { orders, news, health, outlets }, ended)
 }
 
 struct Runner {
@@ -265,9 +294,13 @@ impl Runner {
             self.look_around();
             self.merge_receipts();
             self.carry_out();
-            let health = self.watch.look(self.lane.status());
-            self.parts.gauges.show(&health);
-            self.parts.gauges.ended(&self.lane.take_tally());
+            let health = self.watch.look(self.lane.status(), &self.lane.outlets());
+            for (outlet, health) in self.parts.outlets.iter().zip(&health.outlets) {
+                outlet.gauges.show_outlet(health);
+            }
+            let tally = self.lane.take_tally();
+            self.gauges().show(&health.status);
+            self.gauges().ended(&tally);
             self.health.send_replace(health);
             if self.lost {
                 tracing::error!(lane.name = self.parts.name, "another owner has taken the lane, this one stops");
@@ -332,24 +365,37 @@ impl Runner {
                 self.lane.apply(now, Event::Saved);
             }
             Message::Event(event) => {
-                let said = Said::by(&event);
-                if let Event::Answered { answer, .. } = &event {
-                    self.parts.gauges.answered(answer);
-                }
-                let rests = self.lane.status().blocked_until > now.mono;
+                let said = self.said(&event, now);
                 self.lane.apply(now, event);
-                if let Some(said) = said {
-                    self.watch.hear(said, rests, self.lane.status().half_open);
+                if let Some((outlet, said, rests)) = said {
+                    let half_open = self.lane.outlet(outlet).is_some_and(|status| status.half_open);
+                    self.watch.hear(outlet, said, rests, half_open);
                 }
             }
             Message::Merged { merged } => {
                 self.lost |= merged.is_none();
-                self.parts.gauges.merged(&merged.unwrap_or_default());
+                self.gauges().merged(&merged.unwrap_or_default());
                 self.merge.stored();
                 let waiting = std::mem::take(&mut self.waiting_claims);
                 waiting.into_iter().for_each(|action| self.act(action));
             }
         }
+    }
+
+    /// What an event tells of an outlet's provider, and whether that one rests.
+    fn said(&mut self, event: &Event, now: Now) -> Option<(usize, Said, bool)> {
+        let (Event::Answered { chunk, .. } | Event::LookedUp { chunk, .. }) = event else { return None };
+        let outlet = self.lane.outlet_of(chunk)?;
+        if let Event::Answered { answer, .. } = event {
+            self.parts.outlets.get(outlet)?.gauges.answered(answer);
+        }
+        let rests = self.lane.outlet(outlet)?.blocked_until > now.mono;
+        Some((outlet, Said::by(event)?, rests))
+    }
+
+    /// The lane's own numbers.
+    fn gauges(&self) -> &LaneGauges {
+        &self.parts.outlets[0].gauges
     }
 
     fn obey(&mut self, order: Order) {
@@ -391,10 +437,10 @@ impl Runner {
                     self.claim(priority, after, limit);
                 }
             }
-            Action::Ask { chunk, slots, priority } => self.ask(chunk, slots, priority),
+            Action::Ask { outlet, chunk, slots, priority } => self.ask(outlet, chunk, slots, priority),
             Action::Save(save) => self.save(save),
-            Action::Send { chunk, slots } => self.send(chunk, slots),
-            Action::Lookup { chunk, slots } => self.lookup(chunk, slots),
+            Action::Send { outlet, chunk, slots } => self.send(outlet, chunk, slots),
+            Action::Lookup { outlet, chunk, slots } => self.lookup(outlet, chunk, slots),
             Action::Done { frame } => {
                 self.frames.remove(&frame);
             }
@@ -417,9 +463,9 @@ impl Runner {
         });
     }
 
-    fn ask(&mut self, chunk: ChunkKey, slots: Vec<u16>, priority: usize) {
+    fn ask(&mut self, outlet: usize, chunk: ChunkKey, slots: Vec<u16>, priority: usize) {
         if let Some(frame) = self.frames.get(&chunk.frame).cloned() {
-            let denied = ask(&self.parts, &frame, &slots, priority);
+            let denied = ask(&self.parts, outlet, &frame, &slots, priority);
             self.lane.apply(self.now(), Event::Asked { chunk, denied });
             return;
         }
@@ -427,7 +473,7 @@ impl Runner {
         self.parts.lifecycle.spawn("ask", async move {
             let all = |permit: Permit| slots.iter().map(|slot| (*slot, permit.clone())).collect();
             let denied = match read_frame(&parts, chunk.frame).await {
-                Ok(frame) => ask(&parts, &frame, &slots, priority),
+                Ok(frame) => ask(&parts, outlet, &frame, &slots, priority),
                 // A database that does not answer says nothing about the frame: it is tried again.
                 Err(failure) if failure.kind == Kind::Unavailable => all(Permit::Hold(parts.clock.now_ms() + 10_000)),
                 // Whoever cannot be asked about is sent nothing.
@@ -439,7 +485,7 @@ impl Runner {
 
     fn save(&mut self, save: Save) {
         self.saves.0 += 1;
-        self.parts.gauges.count(&save);
+        self.gauges().count(&save);
         let (parts, messages) = (self.parts.clone(), self.messages.clone());
         let activity = self.parts.lifecycle.activity("outcomes being stored");
         self.parts.lifecycle.spawn("save", async move {
@@ -449,22 +495,23 @@ impl Runner {
         });
     }
 
-    fn send(&mut self, chunk: ChunkKey, slots: Vec<u16>) {
+    fn send(&mut self, outlet: usize, chunk: ChunkKey, slots: Vec<u16>) {
         let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
         let frame = self.frames.get(&chunk.frame).cloned();
         let activity = self.parts.lifecycle.activity("requests on their way");
         self.parts.lifecycle.spawn("send", async move {
-            let answer = send(&parts, frame, chunk, &slots).await;
+            let answer = send(&parts, outlet, frame, chunk, &slots).await;
             drop(activity);
             let _ = messages.send(Message::Event(Event::Answered { chunk, slots, answer, roll })).await;
         });
     }
 
-    fn lookup(&mut self, chunk: ChunkKey, slots: Vec<u16>) {
+    fn lookup(&mut self, outlet: usize, chunk: ChunkKey, slots: Vec<u16>) {
         let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
         self.parts.lifecycle.spawn("lookup", async move {
-            let key = request_key(&chunk, &slots, parts.batch_max);
-            let found = match tokio::time::timeout(parts.timeout, parts.provider.lookup(&key)).await {
+            let by = &parts.outlets[outlet];
+            let key = request_key(&chunk, &slots, by.batch_max);
+            let found = match tokio::time::timeout(by.timeout, by.provider.lookup(&key)).await {
                 Ok(found) => found,
                 Err(_) => Err("lookup-timed-out".to_owned()),
             };

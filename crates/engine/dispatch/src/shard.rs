@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::LaneConfig;
+use crate::config::{DispatchConfig, LaneConfig};
 
 /// Names a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,24 +51,45 @@ impl fmt::Display for Shard {
     }
 }
 
-/// How many shards each lane has. Cloning is cheap.
+/// How many shards each lane has, and where its messages are. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
-pub struct Shards(Arc<BTreeMap<String, u16>>);
+pub struct Shards(Arc<BTreeMap<String, Parts>>);
+
+#[derive(Clone, Debug)]
+struct Parts {
+    count: u16,
+    /// The first lane of its route: the lane itself, or the one that it stands by for.
+    first: String,
+    /// Whether there is no other lane on its route.
+    alone: bool,
+}
 
 impl Shards {
     /// As configured.
-    pub fn of(lanes: &BTreeMap<String, LaneConfig>) -> Shards {
-        Shards(Arc::new(lanes.iter().map(|(name, lane)| (name.clone(), lane.shards)).collect()))
+    pub fn of(config: &DispatchConfig) -> Shards {
+        let parts = |(name, lane): (&String, &LaneConfig)| {
+            let first = config.stands_by_for(name).unwrap_or(name).to_owned();
+            let alone = first == *name && config.stand_by_for(name).is_empty();
+            let parts = Parts { count: lane.shards, alone, first };
+            (name.clone(), parts)
+        };
+        Shards(Arc::new(config.lane.iter().map(parts).collect()))
     }
 
     /// How many a lane has.
     pub fn count(&self, lane: &str) -> u16 {
-        self.0.get(lane).copied().unwrap_or(1)
+        self.0.get(lane).map_or(1, |parts| parts.count)
     }
 
-    /// Whether a lane is configured and not split. One that is not configured any more may have been.
+    /// Whether all that leaves by a lane's account is in its one shard. A lane that is not configured any more may have
+    /// been split.
     pub fn is_whole(&self, lane: &str) -> bool {
-        self.0.get(lane) == Some(&1)
+        self.0.get(lane).is_some_and(|parts| parts.count == 1 && parts.alone)
+    }
+
+    /// The first lane of a lane's route: whose messages leave by it.
+    pub fn first<'a>(&'a self, lane: &'a str) -> &'a str {
+        self.0.get(lane).map_or(lane, |parts| &parts.first)
     }
 
     /// Those of a lane.
@@ -79,7 +100,7 @@ impl Shards {
 
     /// Every lane with its number of shards.
     pub fn counts(&self) -> impl Iterator<Item = (&str, u16)> {
-        self.0.iter().map(|(lane, count)| (lane.as_str(), *count))
+        self.0.iter().map(|(lane, parts)| (lane.as_str(), parts.count))
     }
 
     /// Those of every lane.

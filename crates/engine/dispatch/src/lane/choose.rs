@@ -3,75 +3,59 @@
 use naru_core::clock::Micros;
 
 use super::frames::chunk_key;
-use super::{Action, Chunk, Group, Lane, Now, Retry, SINGLES_MAX};
+use super::outlet::Outlet;
+use super::{Action, Chunk, Group, Lane, Now, Retry};
 use crate::side::State;
 
-/// Marks are made this much ahead of their start, so that a start never waits for a sound commit. With the tenth of a
-/// second that one mark may span it is within the time that a mark is good for.
-const AHEAD_US: Micros = 250_000;
-/// Batches marked ahead at most: more than one commit's time needs where nothing but answers limits the pace.
-const BATCHES_AHEAD_MAX: usize = 64;
-/// Single sends marked ahead at most: a tenth of a second at 20,000 a second.
-const SINGLES_AHEAD_MAX: usize = 2_048;
 /// Frames looked at in one go: bounds a step when everything there is waits.
 const LOOKS_MAX: usize = 64;
 
 impl Lane {
+    /// By the first outlet that is well; by those before it as much as finds out whether they are well again.
     pub(super) fn choose(&mut self, now: Now, actions: &mut Vec<Action>) {
-        while self.has_room() && self.choice_opens_at(now.mono) <= now.mono {
-            let size = self.size_max().min(self.day_left(now));
+        for outlet in 0..self.outlets.len() {
+            if self.outlets[outlet].joined {
+                self.choose_for(now, outlet, actions);
+            }
+            if self.outlets[outlet].is_well() {
+                return;
+            }
+        }
+    }
+
+    fn choose_for(&mut self, now: Now, no: usize, actions: &mut Vec<Action>) {
+        loop {
+            let outlet = &self.outlets[no];
+            if !outlet.has_room() || outlet.choice_opens_at(now.mono) > now.mono {
+                return;
+            }
+            // Nobody's message is risked where a doubt will tell as well.
+            let tries = outlet.breaker.is_open();
+            if tries && self.chunks.values().any(|chunk| chunk.outlet == Some(no)) {
+                return;
+            }
+            let size = outlet.size_max().min(outlet.day_left(now));
             if size == 0 {
                 return;
             }
-            let found = (0..self.queues.len()).find_map(|priority| self.choose_from(now, priority, size));
-            let Some((no, group)) = found else { return };
-            self.begin_chunk(no, group, actions);
+            // What finds out is not urgent: it may have to wait until its outcome is known.
+            let look = |priority: usize| if tries { self.queues.len() - 1 - priority } else { priority };
+            let order: [usize; 3] = [look(0), look(1), look(2)];
+            let found = order.into_iter().find_map(|priority| self.choose_from(now, priority, size));
+            let Some((frame, group)) = found else { return };
+            self.begin_chunk(no, frame, group, actions);
         }
     }
 
     /// When the next look for messages pays, where there are any and it is not now.
     pub(super) fn next_choice_at(&self, now: Now) -> Option<Micros> {
-        let some = self.queues.iter().any(|queue| !queue.ready.is_empty() || !queue.scan.is_empty());
-        // Should others not have started by then, their start is what opens it.
-        let at = self.choice_opens_at(0);
-        (some && self.has_room() && at > now.mono).then_some(at)
-    }
-
-    /// When what is chosen next would start soon enough, if what is marked already starts from `from` on.
-    fn choice_opens_at(&self, from: Micros) -> Micros {
-        self.options.pace.ready_after(from, self.unsent.requests, self.unsent.messages).saturating_sub(AHEAD_US)
-    }
-
-    /// More is marked ahead with every start and half as much once a mark came to nothing: as much as can start in
-    /// time, however long answers and commits take.
-    pub(super) fn more_ahead(&mut self) {
-        let batches_max = self.options.in_flight_max.min(BATCHES_AHEAD_MAX);
-        let max = if self.options.batch_max == 1 { SINGLES_AHEAD_MAX } else { batches_max };
-        self.ahead = (self.ahead + 1).min(max);
-    }
-
-    pub(super) fn less_ahead(&mut self) {
-        self.ahead = (self.ahead / 2).max(1);
-    }
-
-    fn has_room(&self) -> bool {
-        let more = if self.options.batch_max == 1 { self.size_max() } else { 1 };
-        self.unsent.requests + more <= self.ahead
-    }
-
-    /// How many messages a mark covers.
-    fn size_max(&self) -> usize {
-        if self.options.batch_max > 1 {
-            return self.options.batch_max.min(self.options.pace.batch_max());
+        if self.queues.iter().all(|queue| queue.ready.is_empty() && queue.scan.is_empty()) {
+            return None;
         }
-        SINGLES_MAX.min(self.options.pace.singles_max()).min(self.ahead.div_ceil(2))
-    }
-
-    /// What is being asked about is not counted in the day yet.
-    fn day_left(&self, now: Now) -> usize {
-        let Some(max) = self.options.per_day_max else { return usize::MAX };
-        let used = if naru_core::clock::seoul_day(now.wall) <= self.day { self.day_used } else { 0 };
-        usize::try_from(max.saturating_sub(used)).unwrap_or(usize::MAX).saturating_sub(self.asking)
+        let well = self.outlets.iter().position(Outlet::is_well).map_or(self.outlets.len(), |first| first + 1);
+        let used = self.outlets[..well].iter().filter(|outlet| outlet.joined && outlet.has_room());
+        // Should others not have started by then, their start is what opens it.
+        used.map(|outlet| outlet.choice_opens_at(0)).filter(|at| *at > now.mono).min()
     }
 
     fn choose_from(&mut self, now: Now, priority: usize, size: usize) -> Option<(u32, Group)> {
@@ -176,13 +160,13 @@ impl Lane {
         slots
     }
 
-    fn begin_chunk(&mut self, no: u32, group: Group, actions: &mut Vec<Action>) {
+    fn begin_chunk(&mut self, outlet: usize, no: u32, group: Group, actions: &mut Vec<Action>) {
         let Some(open) = self.frames.get_mut(&no) else { return };
         open.chunks += 1;
         let (key, priority) = (chunk_key(open.id, &group), open.priority);
-        self.chunks.insert(key, Chunk::chosen(no, priority, &group));
-        self.count_unsent(group.slots.len());
-        self.asking += group.slots.len();
-        actions.push(Action::Ask { chunk: key, slots: group.slots, priority });
+        self.chunks.insert(key, Chunk::chosen(no, priority, outlet, &group));
+        self.outlets[outlet].count_unsent(group.slots.len());
+        self.outlets[outlet].asking += group.slots.len();
+        actions.push(Action::Ask { outlet, chunk: key, slots: group.slots, priority });
     }
 }

@@ -81,10 +81,13 @@ impl Lane {
     }
 
     fn load_doubt(&mut self, now: Now, no: u32, priority: usize, doubt: Doubt) {
-        let single = self.options.batch_max == 1;
+        let outlet = doubt.outlet.and_then(|outlet| self.outlets.get_mut(outlet));
+        let single = outlet.as_ref().is_some_and(|outlet| outlet.is_single());
         let ghost = if single { doubt.slots.len() } else { 1 };
-        self.in_flight += ghost;
-        self.ghosts += ghost;
+        if let Some(outlet) = outlet {
+            outlet.in_flight += ghost;
+            outlet.ghosts += ghost;
+        }
         self.queues[priority].doubtful += doubt.slots.len();
         self.doubts.push(Reverse((doubt.deadline.max(now.wall), doubt.key)));
         if let Some(open) = self.frames.get_mut(&no) {
@@ -259,10 +262,11 @@ impl Open {
 
 impl Chunk {
     /// Slots that were chosen together and are being asked about.
-    pub(super) fn chosen(no: u32, priority: usize, group: &Group) -> Chunk {
+    pub(super) fn chosen(no: u32, priority: usize, outlet: usize, group: &Group) -> Chunk {
         Chunk {
             no,
             priority,
+            outlet: Some(outlet),
             open: group.slots.clone(),
             tries: group.tries,
             row: group.row,
@@ -274,6 +278,7 @@ impl Chunk {
             day: 0,
             doubt: Vec::new(),
             resolves: 0,
+            put_back: false,
             why: String::new(),
             ghost: 0,
             changed: false,
@@ -281,16 +286,17 @@ impl Chunk {
     }
 
     fn in_doubt(no: u32, priority: usize, doubt: Doubt, single: bool, ghost: usize) -> Chunk {
-        let requests = requests(single, &doubt.slots);
+        let (requests, outlet) = (requests(single, &doubt.slots), doubt.outlet);
         let group = Group { slots: doubt.slots, attempt: doubt.key.attempt, tries: doubt.tries, row: None };
         Chunk {
             started_at: doubt.started_at,
             deadline: doubt.deadline,
             day: naru_core::clock::seoul_day(doubt.started_at),
             doubt: requests.into(),
-            why: "restart".to_owned(),
+            why: if outlet.is_some() { "restart" } else { "account-gone" }.to_owned(),
             ghost,
-            ..Chunk::chosen(no, priority, &group)
+            outlet,
+            ..Chunk::chosen(no, priority, 0, &group)
         }
     }
 }

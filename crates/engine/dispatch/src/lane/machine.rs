@@ -6,15 +6,15 @@ use std::collections::HashSet;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 
-use super::breaker::Breaker;
-use super::{Account, Action, Event, LEASE_LEFT_US, Lane, Now, Options, Queue, Save, Status, Unsent};
+use super::outlet::Outlet;
+use super::{Account, Action, ChunkKey, Event, LEASE_LEFT_US, Lane, Now, Options, OutletStatus, Queue, Save, Status};
 use crate::side::State;
 
 impl Lane {
-    /// A lane that holds nothing yet. `day` and `day_used` are what the store says was started today.
-    pub fn new(options: Options, day: i64, day_used: u64) -> Lane {
+    /// A lane that holds nothing yet: its own account, then those that stand by. None may be used before it has joined.
+    pub fn new(outlets: Vec<Options>) -> Lane {
         Lane {
-            options,
+            outlets: outlets.into_iter().map(Outlet::new).collect(),
             queues: Default::default(),
             frames: Default::default(),
             by_id: Default::default(),
@@ -22,11 +22,6 @@ impl Lane {
             chunks: Default::default(),
             retries: Default::default(),
             doubts: Default::default(),
-            in_flight: 0,
-            ghosts: 0,
-            unsent: Unsent::default(),
-            asking: 0,
-            ahead: 1,
             dirty: Vec::new(),
             changed: Vec::new(),
             next: Save::default(),
@@ -36,9 +31,6 @@ impl Lane {
             changed_at: None,
             urgent: false,
             commit_us: 0,
-            day,
-            day_used,
-            breaker: Breaker::default(),
             tally: Account::default(),
             paused: false,
             stopped: false,
@@ -74,6 +66,8 @@ impl Lane {
             Event::PauseCampaign { campaign, paused: false } => self.resume_campaign(campaign),
             Event::CancelCampaign { campaign } => self.cancel_campaign(now, campaign),
             Event::Leased { until } => self.leased_until = until,
+            Event::Joined { outlet, day, day_used, quiet_until } => self.join(outlet, day, day_used, quiet_until),
+            Event::Parted { outlet } => self.part(now, outlet),
             Event::Stop => self.stop(now),
         }
     }
@@ -84,6 +78,7 @@ impl Lane {
         self.wake_doubts(now);
         if self.may_start() && self.has_lease(now) {
             self.start_requests(now, &mut actions);
+            self.wake_doubts(now);
         }
         // Both may have put something aside that is due at once.
         self.wake_retries(now);
@@ -128,24 +123,36 @@ impl Lane {
 
     /// Whether nothing is on its way and nothing waits to be stored.
     pub fn is_quiet(&self) -> bool {
-        self.in_flight == self.ghosts && !self.has_unsaved()
+        self.outlets.iter().all(|outlet| outlet.in_flight == outlet.ghosts) && !self.has_unsaved()
     }
 
     /// How it is.
     pub fn status(&self) -> Status {
         Status {
-            in_flight: self.in_flight,
-            unsent: self.unsent.requests,
+            in_flight: self.outlets.iter().map(|outlet| outlet.in_flight).sum(),
+            unsent: self.outlets.iter().map(|outlet| outlet.unsent.requests).sum(),
             busy: self.queues.iter().map(|queue| queue.keys.busy()).sum(),
             held: self.queues.iter().map(Queue::held).sum(),
             frames: self.frames.len(),
             stalled: self.queues.iter().any(|queue| queue.is_stalled() || queue.is_full()),
             paused: self.paused,
-            blocked_until: self.options.pace.blocked_until(),
-            half_open: self.is_half_open(),
             leased_until: self.leased_until,
-            day_spent: self.options.per_day_max.is_some_and(|max| self.day_used >= max),
         }
+    }
+
+    /// How each of its outlets is.
+    pub fn outlets(&self) -> Vec<OutletStatus> {
+        self.outlets.iter().map(Outlet::status).collect()
+    }
+
+    /// How one of its outlets is.
+    pub fn outlet(&self, no: usize) -> Option<OutletStatus> {
+        self.outlets.get(no).map(Outlet::status)
+    }
+
+    /// The outlet by which a started chunk left.
+    pub fn outlet_of(&self, chunk: &ChunkKey) -> Option<usize> {
+        self.chunks.get(chunk)?.outlet
     }
 
     /// The messages that came to a state since this was asked last.
@@ -153,9 +160,16 @@ impl Lane {
         std::mem::take(&mut self.tally)
     }
 
-    /// Nothing starts before `until`: after a restart, for what the last owner may have started.
-    pub fn block(&mut self, until: Micros) {
-        self.options.pace.block(until);
+    fn join(&mut self, no: usize, day: i64, day_used: u64, quiet_until: Micros) {
+        let Some(outlet) = self.outlets.get_mut(no) else { return };
+        (outlet.joined, outlet.day, outlet.day_used) = (true, day, day_used);
+        outlet.options.pace.block(quiet_until);
+    }
+
+    fn part(&mut self, now: Now, no: usize) {
+        let Some(outlet) = self.outlets.get_mut(no) else { return };
+        outlet.joined = false;
+        self.give_back_from(now, no);
     }
 
     /// Whether enough of the lease is left to start something.

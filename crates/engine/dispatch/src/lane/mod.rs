@@ -13,6 +13,7 @@ mod choose;
 mod frames;
 pub mod keys;
 mod machine;
+mod outlet;
 pub mod pace;
 mod resolve;
 mod save;
@@ -27,8 +28,8 @@ use naru_core::id::Id;
 
 use crate::account::Account;
 use crate::consent::Permit;
-use crate::lane::breaker::Breaker;
 use crate::lane::keys::Keys;
+use crate::lane::outlet::Outlet;
 use crate::lane::pace::Pace;
 use crate::provider::{Answer, Level, Verdict};
 use crate::side::{Side, SideRow, State};
@@ -128,6 +129,8 @@ pub struct Retry {
 pub struct Doubt {
     /// Its name.
     pub key: ChunkKey,
+    /// The outlet it left by; `None` where that is no outlet of the lane any more.
+    pub outlet: Option<usize>,
     /// The slots that are open.
     pub slots: Vec<u16>,
     /// Tries that count so far.
@@ -227,6 +230,22 @@ pub enum Event {
         /// On the monotonic clock.
         until: Micros,
     },
+    /// An outlet that stands by may be used from now on.
+    Joined {
+        /// Which.
+        outlet: usize,
+        /// The day of its last start.
+        day: i64,
+        /// The messages started in it.
+        day_used: u64,
+        /// Nothing starts there before, on the monotonic clock.
+        quiet_until: Micros,
+    },
+    /// An outlet that stands by may not be used any more.
+    Parted {
+        /// Which.
+        outlet: usize,
+    },
     /// No new starts; for shutdown, and for giving the lane up.
     Stop,
 }
@@ -245,6 +264,8 @@ pub enum Action {
     },
     /// Ask consent.
     Ask {
+        /// By which outlet it is to leave.
+        outlet: usize,
         /// The chunk.
         chunk: ChunkKey,
         /// Its slots.
@@ -256,6 +277,8 @@ pub enum Action {
     Save(Save),
     /// Send one request.
     Send {
+        /// By which outlet.
+        outlet: usize,
         /// The chunk.
         chunk: ChunkKey,
         /// The request's slots.
@@ -263,6 +286,8 @@ pub enum Action {
     },
     /// Ask the provider what became of a request.
     Lookup {
+        /// Whom: the outlet it left by.
+        outlet: usize,
         /// The chunk.
         chunk: ChunkKey,
         /// The request's slots.
@@ -290,9 +315,9 @@ pub struct Save {
     pub retries: Vec<(Id, Retry)>,
     /// Retry rows that are over, by frame and first slot; removed before `retries` are written.
     pub retries_gone: Vec<(Id, u16)>,
-    /// The day and the messages started in it, with every mark: whoever stores it stores the moment too, after which a
-    /// new owner keeps still.
-    pub day: Option<(i64, u64)>,
+    /// The day of each outlet and the messages started in it, with every mark: whoever stores it stores the moment too,
+    /// after which a new owner keeps still.
+    pub days: Vec<Day>,
 }
 
 impl Save {
@@ -312,11 +337,24 @@ impl Save {
     }
 }
 
+/// What an outlet has sent in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// The outlet.
+    pub outlet: usize,
+    /// The day.
+    pub day: i64,
+    /// Messages started in it.
+    pub used: u64,
+}
+
 /// A started mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The chunk.
     pub key: ChunkKey,
+    /// The outlet it leaves by.
+    pub outlet: usize,
     /// Its slots.
     pub slots: Vec<u16>,
     /// Tries that count so far.
@@ -362,14 +400,8 @@ pub struct Status {
     pub stalled: bool,
     /// Whether a person paused it.
     pub paused: bool,
-    /// Nothing starts before this moment because the provider asked for it.
-    pub blocked_until: Micros,
-    /// Whether the provider is asked with one request at a time, since it did not answer.
-    pub half_open: bool,
     /// When the lease ends.
     pub leased_until: Micros,
-    /// Whether the day's messages are used up.
-    pub day_spent: bool,
 }
 
 impl Status {
@@ -383,9 +415,37 @@ impl Status {
             frames: self.frames + other.frames,
             stalled: self.stalled || other.stalled,
             paused: self.paused || other.paused,
+            leased_until: self.leased_until.min(other.leased_until),
+        }
+    }
+}
+
+/// How one of its outlets is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutletStatus {
+    /// Whether the lane may use it.
+    pub joined: bool,
+    /// Requests without an answer.
+    pub in_flight: usize,
+    /// Nothing starts there before this moment.
+    pub blocked_until: Micros,
+    /// Whether the provider is asked with one request at a time.
+    pub half_open: bool,
+    /// Whether nobody is known to be there: outlets that stand by carry.
+    pub open: bool,
+    /// Whether the day's messages are used up.
+    pub day_spent: bool,
+}
+
+impl OutletStatus {
+    /// Two shards' as one.
+    pub fn join(self, other: OutletStatus) -> OutletStatus {
+        OutletStatus {
+            joined: self.joined || other.joined,
+            in_flight: self.in_flight + other.in_flight,
             blocked_until: self.blocked_until.max(other.blocked_until),
             half_open: self.half_open || other.half_open,
-            leased_until: self.leased_until.min(other.leased_until),
+            open: self.open || other.open,
             day_spent: self.day_spent || other.day_spent,
         }
     }
@@ -393,7 +453,8 @@ impl Status {
 
 /// The machine.
 pub struct Lane {
-    options: Options,
+    /// Its own first, then those that stand by.
+    outlets: Vec<Outlet>,
     queues: [Queue; 3],
     frames: HashMap<u32, Open>,
     by_id: HashMap<Id, u32>,
@@ -403,16 +464,6 @@ pub struct Lane {
     retries: BinaryHeap<Reverse<(Millis, u32, u16)>>,
     /// Due time, chunk.
     doubts: BinaryHeap<Reverse<(Millis, ChunkKey)>>,
-    /// Requests on their way.
-    in_flight: usize,
-    /// How many of them an earlier owner started.
-    ghosts: usize,
-    /// Requests that are marked or being marked and not started, and the messages they carry.
-    unsent: Unsent,
-    /// Messages that consent is being asked for.
-    asking: usize,
-    /// Requests that may be marked ahead of their start.
-    ahead: usize,
     /// Frames whose states changed since they were last put into a save.
     dirty: Vec<u32>,
     /// Chunks of which some slots ended since the last save.
@@ -430,9 +481,6 @@ pub struct Lane {
     urgent: bool,
     /// How long the last commit took.
     commit_us: Micros,
-    day: i64,
-    day_used: u64,
-    breaker: Breaker,
     /// Messages that came to a state and were not told of yet.
     tally: Account,
     paused: bool,
@@ -443,13 +491,6 @@ pub struct Lane {
     cancelled_campaigns: HashSet<Id>,
 }
 
-/// What is ahead of its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Unsent {
-    requests: usize,
-    messages: usize,
-}
-
 /// Frames of one priority.
 #[derive(Default)]
 struct Queue {
@@ -458,8 +499,6 @@ struct Queue {
     scan: VecDeque<u32>,
     /// Frames with ready groups.
     ready: VecDeque<u32>,
-    /// Marked chunks with requests to start.
-    start: VecDeque<ChunkKey>,
     after: i64,
     claiming: bool,
     dry: bool,
@@ -515,6 +554,8 @@ struct Group {
 struct Chunk {
     no: u32,
     priority: usize,
+    /// The outlet it leaves by; `None` where nobody can tell any more what became of it.
+    outlet: Option<usize>,
     /// Not ended yet.
     open: Vec<u16>,
     tries: u16,
@@ -534,6 +575,8 @@ struct Chunk {
     doubt: Vec<Vec<u16>>,
     /// How often doubts were looked into.
     resolves: u32,
+    /// They were to be looked into, and it came to nothing.
+    put_back: bool,
     /// Why the outcome is unknown.
     why: String,
     /// In doubt since before this lane began: counts as in flight until its deadline.

@@ -4,31 +4,40 @@ use std::cmp::Reverse;
 
 use naru_core::clock::Millis;
 
+use super::breaker::REST_NAMED_MAX_MS;
+use super::outlet::Outlet;
 use super::{ChunkKey, Group, Lane, Now, Retry};
 use crate::message::Purpose;
 use crate::provider::{Answer, Level, Verdict};
 use crate::side::State;
 
-/// A `Retry-After` of more than a day is a mistake of theirs or an attack on ours.
-pub(super) const RETRY_AFTER_MAX_MS: u64 = 86_400_000;
-/// Nor is a provider asked again at once that throttles and names no time to speak of.
-pub(super) const RETRY_AFTER_MIN_MS: u64 = 100;
 /// Looks into one doubt; with the back-off between them this is hours.
 const RESOLVES_MAX: u32 = 30;
 
 impl Lane {
     pub(super) fn answered(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, answer: Answer, roll: u64) {
-        self.in_flight -= 1;
-        match &answer {
-            Answer::Each(_) | Answer::Refused { .. } => self.provider_answers(),
-            Answer::Unknown { .. } => self.provider_is_silent(now, roll),
-            Answer::Throttled { .. } | Answer::Unsent { .. } => {}
+        let Some((no, outlet)) = self.left_by(&key) else { return };
+        outlet.in_flight -= 1;
+        let was_well = outlet.is_well();
+        let rest_ms = match &answer {
+            Answer::Each(_) | Answer::Refused { .. } => {
+                outlet.answers();
+                0
+            }
+            Answer::Unknown { .. } => {
+                outlet.is_silent(now, roll);
+                0
+            }
+            Answer::Throttled { after } => outlet.throttles(now, after.map(|after| after.as_millis() as u64), roll),
+            Answer::Unsent { .. } => outlet.turns_away(now, roll),
+        };
+        if was_well {
+            self.fail_over(now, no);
         }
         match answer {
             Answer::Each(verdicts) if verdicts.len() == slots.len() => self.judged(now, key, slots, verdicts, roll),
             Answer::Each(_) => self.doubt(now, key, slots, "answer-of-another-length".to_owned(), roll),
-            Answer::Throttled { after } => self.throttled(now, key, slots, after.map(|a| a.as_millis() as u64), roll),
-            Answer::Unsent { .. } => self.throttled(now, key, slots, None, roll),
+            Answer::Throttled { .. } | Answer::Unsent { .. } => self.not_taken(now, key, slots, rest_ms, roll),
             Answer::Unknown { code } => self.doubt(now, key, slots, code, roll),
             Answer::Refused { code } if self.is_repeat(&key) => self.leave(now, key, slots, code),
             Answer::Refused { code } => {
@@ -46,10 +55,15 @@ impl Lane {
         found: Result<Option<Vec<Verdict>>, String>,
         roll: u64,
     ) {
-        self.in_flight -= 1;
+        let Some((no, outlet)) = self.left_by(&key) else { return };
+        outlet.in_flight -= 1;
+        let was_well = outlet.is_well();
         match &found {
-            Ok(_) => self.provider_answers(),
-            Err(_) => self.provider_is_silent(now, roll),
+            Ok(_) => outlet.answers(),
+            Err(_) => outlet.is_silent(now, roll),
+        }
+        if was_well {
+            self.fail_over(now, no);
         }
         match found {
             Ok(Some(verdicts)) if verdicts.len() == slots.len() => self.judged(now, key, slots, verdicts, roll),
@@ -66,18 +80,19 @@ impl Lane {
     /// One verdict a message: some end, some are tried again, together.
     fn judged(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, verdicts: Vec<Verdict>, roll: u64) {
         let Some(chunk) = self.chunks.get(&key) else { return };
-        let (no, tries) = (chunk.no, chunk.tries + 1);
+        let Some(outlet) = chunk.outlet.and_then(|outlet| self.outlets.get(outlet)) else { return };
+        let (no, tries, tries_max) = (chunk.no, chunk.tries + 1, outlet.options.tries_max);
         let mut again = Vec::new();
-        let mut wait_ms = self.jitter(tries, roll);
+        let mut wait_ms = outlet.jitter(tries, roll);
         for (slot, verdict) in slots.iter().copied().zip(verdicts) {
             match verdict {
                 Verdict::Taken => self.end(no, slot, State::Sent, ""),
                 Verdict::Refused(code) => self.end(no, slot, State::Failed, &code),
-                Verdict::Retry { code, .. } if tries >= self.options.tries_max => {
+                Verdict::Retry { code, .. } if tries >= tries_max => {
                     self.end(no, slot, State::Failed, &code);
                 }
                 Verdict::Retry { after, .. } => {
-                    let after_ms = after.map_or(0, |after| after.as_millis() as u64).min(RETRY_AFTER_MAX_MS);
+                    let after_ms = after.map_or(0, |after| after.as_millis() as u64).min(REST_NAMED_MAX_MS);
                     wait_ms = wait_ms.max(after_ms);
                     again.push(slot);
                 }
@@ -90,17 +105,37 @@ impl Lane {
         self.close(key, &slots);
     }
 
-    /// This request was not taken: the whole account rests, and the try does not count.
-    fn throttled(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, after_ms: Option<u64>, roll: u64) {
-        let wait_ms = self.rest(now, after_ms, roll);
+    /// This request was not taken: the outlet rests, and the try does not count. By another one it goes at once.
+    fn not_taken(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, rest_ms: u64, roll: u64) {
         if self.is_repeat(&key) {
             // It says nothing about the request that this one repeats.
             return self.doubt(now, key, slots, "throttled".to_owned(), roll);
         }
         let Some(chunk) = self.chunks.get(&key) else { return };
         let (no, tries) = (chunk.no, chunk.tries);
+        let fails = chunk.outlet.is_some_and(|outlet| !self.outlets[outlet].is_well());
+        let wait_ms = if fails && self.outlets.iter().any(Outlet::is_well) { 0 } else { rest_ms };
         self.retry(no, slots.clone(), now.wall + wait_ms as Millis, key.attempt, tries);
         self.close(key, &slots);
+    }
+
+    /// What was marked for an outlet that is not well any more is given back, where another one is.
+    fn fail_over(&mut self, now: Now, no: usize) {
+        if self.outlets[no].is_well() || !self.outlets.iter().any(Outlet::is_well) {
+            return;
+        }
+        self.give_back_from(now, no);
+    }
+
+    /// What is marked for an outlet and has not started waits for another.
+    pub(super) fn give_back_from(&mut self, now: Now, no: usize) {
+        let waiting: Vec<ChunkKey> = self.outlets[no].start.iter().flatten().copied().collect();
+        waiting.into_iter().for_each(|key| self.give_back(now, key));
+    }
+
+    fn left_by(&mut self, key: &ChunkKey) -> Option<(usize, &mut Outlet)> {
+        let no = self.chunks.get(key)?.outlet?;
+        Some((no, self.outlets.get_mut(no)?))
     }
 
     /// A whole request that is refused when it is made again: what became of the first one is for a person to find out.
@@ -119,7 +154,12 @@ impl Lane {
     /// Nobody knows. Looked into when no request of the chunk can be on its way any more, then ever more seldom.
     fn doubt(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, why: String, roll: u64) {
         let Some(chunk) = self.chunks.get(&key) else { return };
-        let wait_ms = if chunk.resolves == 0 { 0 } else { self.jitter(chunk.resolves as u16, roll) };
+        if planted!(DoubtFailsOver) && self.outlets.len() > 1 && chunk.resolves == 0 {
+            self.retry(chunk.no, slots.clone(), now.wall, key.attempt, chunk.tries);
+            return self.close(key, &slots);
+        }
+        let outlet = chunk.outlet.and_then(|outlet| self.outlets.get(outlet)).filter(|_| chunk.resolves > 0);
+        let wait_ms = outlet.map_or(0, |outlet| outlet.jitter(chunk.resolves as u16, roll));
         let due = chunk.deadline.max(now.wall + wait_ms as Millis);
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
         chunk.why = why;
@@ -139,9 +179,16 @@ impl Lane {
             self.doubts.pop();
             let Some(chunk) = self.chunks.get_mut(&key) else { continue };
             let ghost = std::mem::take(&mut chunk.ghost);
-            self.in_flight -= ghost;
-            self.ghosts -= ghost;
-            chunk.resolves += 1;
+            if let Some(outlet) = chunk.outlet.and_then(|outlet| self.outlets.get_mut(outlet)) {
+                outlet.in_flight -= ghost;
+                outlet.ghosts -= ghost;
+                let rests_ms = outlet.rests_ms(now);
+                if rests_ms > 0 {
+                    self.doubts.push(Reverse((now.wall + rests_ms, key)));
+                    continue;
+                }
+            }
+            chunk.resolves += u32::from(!std::mem::take(&mut chunk.put_back));
             let requests = std::mem::take(&mut chunk.doubt);
             self.queues[chunk.priority].doubtful -= requests.iter().map(Vec::len).sum::<usize>();
             self.resolve(now, key, requests);
@@ -152,7 +199,9 @@ impl Lane {
     pub(super) fn resolve(&mut self, now: Now, key: ChunkKey, requests: Vec<Vec<u16>>) {
         let Some(chunk) = self.chunks.get(&key) else { return };
         let no = chunk.no;
-        let hopeless = now.wall >= self.repeats_until(chunk.started_at) || chunk.resolves > RESOLVES_MAX;
+        let outlet = chunk.outlet.and_then(|outlet| self.outlets.get(outlet));
+        let over = outlet.is_none_or(|outlet| now.wall >= outlet.repeats_until(chunk.started_at));
+        let hopeless = over || chunk.resolves > RESOLVES_MAX;
         let mut again = Vec::new();
         for slots in requests {
             let over = self.frames.get(&no).is_none_or(|open| slots.iter().all(|slot| open.is_over(*slot, now.wall)));
@@ -163,25 +212,15 @@ impl Lane {
         }
     }
 
-    /// Until when a request that began at `started_at` may be made again or asked about. The same request under the same
-    /// key cannot be taken twice, and its answer is the first one, while the provider remembers the key; and only while
-    /// it remembers does its not knowing a request say that the request never arrived.
-    pub(super) fn repeats_until(&self, started_at: Millis) -> Millis {
-        match self.options.level {
-            Level::TwoPhase { life } | Level::Key { life } | Level::Lookup { life } => {
-                started_at + life.as_millis() as Millis - self.options.timeout_ms as Millis
-            }
-            Level::None => Millis::MIN,
-        }
-    }
-
     /// Nothing will tell. Where the provider has no way to say, auth and info are sent again; the rest is for a person.
     fn give_up(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>) {
         let Some(chunk) = self.chunks.get(&key) else { return };
         let (no, tries, why) = (chunk.no, chunk.tries + 1, chunk.why.clone());
         let urgent = chunk.priority != Purpose::Ad.priority();
+        let options = chunk.outlet.and_then(|outlet| self.outlets.get(outlet)).map(|outlet| &outlet.options);
+        let may_again = options.is_some_and(|options| options.level == Level::None && tries < options.tries_max);
         let cancelled = self.campaign_of(no).is_some_and(|campaign| self.cancelled_campaigns.contains(&campaign));
-        let resend = self.options.level == Level::None && urgent && tries < self.options.tries_max && !cancelled;
+        let resend = may_again && urgent && !cancelled;
         let open = self.frames.get(&no);
         let over = |slot: &u16| open.is_none_or(|open| open.is_over(*slot, now.wall));
         let (again, left): (Vec<u16>, Vec<u16>) = slots.iter().copied().partition(|slot| resend && !over(slot));
@@ -250,11 +289,5 @@ impl Lane {
         {
             open.chunks -= 1;
         }
-    }
-
-    /// Full jitter: anything up to the back-off of this try.
-    fn jitter(&self, tries: u16, roll: u64) -> u64 {
-        let limit = (self.options.retry_base_ms << (tries.saturating_sub(1)).min(20)).min(self.options.retry_max_ms);
-        roll % (limit + 1)
     }
 }

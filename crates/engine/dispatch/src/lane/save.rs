@@ -50,16 +50,15 @@ impl Lane {
         }
         // A commit as slow as the last one must leave time to start.
         let grace_ms = GRACE_MS + (self.commit_us.min(COMMIT_MAX_US) / 500) as Millis;
-        let deadline = now.wall + self.options.timeout_ms as Millis + grace_ms;
-        let asks = self.asks_about_doubts();
         save.marks.retain_mut(|mark| {
             let Some(chunk) = self.chunks.get_mut(&mark.key) else { return false };
+            let outlet = &self.outlets[mark.outlet];
             let repeat = chunk.resolves > 0;
             if !repeat {
                 chunk.started_at = now.wall;
             }
-            if !(repeat && asks) {
-                chunk.deadline = deadline;
+            if !(repeat && outlet.asks_about_doubts()) {
+                chunk.deadline = now.wall + outlet.options.timeout_ms as Millis + grace_ms;
             }
             mark.slots.clone_from(&chunk.open);
             (mark.started_at, mark.deadline) = (chunk.started_at, chunk.deadline);
@@ -77,7 +76,7 @@ impl Lane {
             for mark in &save.marks {
                 if let Some(chunk) = self.chunks.get_mut(&mark.key) {
                     chunk.start_by = start_by;
-                    self.queues[chunk.priority].start.push_back(mark.key);
+                    self.outlets[mark.outlet].start[chunk.priority].push_back(mark.key);
                 }
             }
         }
@@ -89,7 +88,8 @@ impl Lane {
     pub(super) fn save_due_at(&self) -> Option<Micros> {
         let changed_at = self.changed_at?;
         let urgent = self.urgent || !self.next.marks.is_empty();
-        let gather_us = match (urgent, self.in_flight > self.ghosts) {
+        let flies = self.outlets.iter().any(|outlet| outlet.in_flight > outlet.ghosts);
+        let gather_us = match (urgent, flies) {
             _ if self.stopped => 0,
             (false, _) => GATHER_US,
             (true, true) => GATHER_BUSY_US,
@@ -103,14 +103,13 @@ impl Lane {
         self.commit_us = now.mono - saving.at;
         let start_by = (saving.at + START_WITHIN_US).max(now.mono + START_WITHIN_MIN_US).min(saving.start_by_max);
         for key in saving.marks {
-            let Some(chunk) = self.chunks.get(&key) else { continue };
-            let left_ms = self.repeats_until(chunk.started_at).saturating_sub(now.wall).max(0) as Micros;
+            let Some(chunk) = self.chunks.get_mut(&key) else { continue };
+            let Some(outlet) = chunk.outlet.and_then(|outlet| self.outlets.get_mut(outlet)) else { continue };
+            let left_ms = outlet.repeats_until(chunk.started_at).saturating_sub(now.wall).max(0) as Micros;
             let repeat_by =
                 if chunk.resolves > 0 { now.mono.saturating_add(left_ms.saturating_mul(1_000)) } else { start_by };
-            self.queues[chunk.priority].start.push_back(key);
-            if let Some(chunk) = self.chunks.get_mut(&key) {
-                chunk.start_by = start_by.min(repeat_by);
-            }
+            outlet.start[chunk.priority].push_back(key);
+            chunk.start_by = start_by.min(repeat_by);
         }
         for (no, slot) in saving.ended {
             self.release(no, slot);

@@ -1,14 +1,15 @@
 //! From a chosen chunk to requests on their way: consent, the mark, the start at the provider's pace.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use naru_core::clock::{Micros, Millis, seoul_day};
 use naru_core::id::Id;
 
 use super::frames::requests;
-use super::{Action, Chunk, ChunkKey, Lane, Mark, Now, Unsent};
+use super::outlet::Outlet;
+use super::{Action, Chunk, ChunkKey, Day, Lane, Mark, Now};
 use crate::consent::Permit;
-use crate::provider::Level;
 use crate::side::State;
 
 /// What consent holds back is asked about again after this at the soonest: no answer of it makes the lane spin.
@@ -18,8 +19,10 @@ impl Lane {
     pub(super) fn asked(&mut self, now: Now, key: ChunkKey, denied: Vec<(u16, Permit)>) {
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
         let (no, tries, row, open) = (chunk.no, chunk.tries, chunk.row, chunk.open.clone());
-        self.uncount_unsent(open.len());
-        self.asking -= open.len();
+        if let Some(outlet) = chunk.outlet.and_then(|outlet| self.outlets.get_mut(outlet)) {
+            outlet.uncount_unsent(open.len());
+            outlet.asking -= open.len();
+        }
         // Gone with the mark, or with the row that comes instead of it: never before, or an attempt would be forgotten.
         if let Some(first) = row {
             self.next.retry_gone(key.frame, first);
@@ -46,73 +49,87 @@ impl Lane {
     }
 
     fn mark(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>) {
-        self.count_unsent(slots.len());
-        self.count_day(now, slots.len());
-        let single = self.options.batch_max == 1;
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        let Some((no, outlet)) = chunk.outlet.and_then(|no| Some((no, self.outlets.get_mut(no)?))) else { return };
+        outlet.count_unsent(slots.len());
+        outlet.count_day(now, slots.len());
         chunk.open.clone_from(&slots);
-        chunk.unsent = requests(single, &slots);
-        chunk.day = self.day;
+        chunk.unsent = requests(outlet.is_single(), &slots);
+        chunk.day = outlet.day;
         // The times are filled in when it goes into a save.
-        self.next.marks.push(Mark { key, slots, tries: chunk.tries, started_at: 0, deadline: 0 });
+        self.next.marks.push(Mark { key, outlet: no, slots, tries: chunk.tries, started_at: 0, deadline: 0 });
+        self.keep_day(no);
     }
 
     /// Marks a chunk anew before its requests in doubt are made again or asked about.
     pub(super) fn repeat(&mut self, now: Now, key: ChunkKey, requests: Vec<Vec<u16>>) {
-        let asks = self.asks_about_doubts();
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
-        let messages: usize = if asks { 0 } else { requests.iter().map(Vec::len).sum() };
-        self.unsent.requests += requests.len();
-        self.unsent.messages += messages;
+        let Some((no, outlet)) = chunk.outlet.and_then(|no| Some((no, self.outlets.get_mut(no)?))) else { return };
+        let messages: usize = if outlet.asks_about_doubts() { 0 } else { requests.iter().map(Vec::len).sum() };
+        outlet.unsent.requests += requests.len();
+        outlet.unsent.messages += messages;
         chunk.repeats.extend(requests);
-        let (slots, tries) = (chunk.open.clone(), chunk.tries);
-        // One is enough for all requests of the chunk; its times and slots are filled in when it goes into a save.
-        if self.next.marks.iter().all(|mark| mark.key != key) {
-            self.next.marks.push(Mark { key, slots, tries, started_at: chunk.started_at, deadline: chunk.deadline });
-        }
         // What was counted today is not counted again: at most one of the two is taken.
         let counted = chunk.day == seoul_day(now.wall);
-        self.count_day(now, if counted { 0 } else { messages });
-        if let Some(chunk) = self.chunks.get_mut(&key) {
-            chunk.day = self.day;
+        outlet.count_day(now, if counted { 0 } else { messages });
+        chunk.day = outlet.day;
+        let (slots, tries) = (chunk.open.clone(), chunk.tries);
+        let (started_at, deadline) = (chunk.started_at, chunk.deadline);
+        // One is enough for all requests of the chunk; its times and slots are filled in when it goes into a save.
+        if self.next.marks.iter().all(|mark| mark.key != key) {
+            self.next.marks.push(Mark { key, outlet: no, slots, tries, started_at, deadline });
         }
+        self.keep_day(no);
     }
 
     pub(super) fn start_requests(&mut self, now: Now, actions: &mut Vec<Action>) {
+        for outlet in 0..self.outlets.len() {
+            self.start_by(now, outlet, actions);
+        }
+    }
+
+    fn start_by(&mut self, now: Now, no: usize, actions: &mut Vec<Action>) {
         // What came too late is taken back in every queue, also behind a more urgent one that waits.
         let fronts: Vec<usize> =
-            (0..self.queues.len()).filter(|queue| self.next_chunk(now, *queue).is_some()).collect();
+            (0..self.queues.len()).filter(|queue| self.next_chunk(now, no, *queue).is_some()).collect();
         for priority in fronts {
-            while let Some((chunk, messages)) = self.next_chunk(now, priority) {
-                if self.in_flight >= self.in_flight_max() || self.options.pace.ready_at(messages) > now.mono {
+            if !self.outlets[no].joined {
+                return;
+            }
+            while let Some((chunk, messages)) = self.next_chunk(now, no, priority) {
+                let outlet = &mut self.outlets[no];
+                if outlet.in_flight >= outlet.in_flight_max() || outlet.options.pace.ready_at(messages) > now.mono {
                     return;
                 }
                 let Some(slots) = self.chunks.get_mut(&chunk).and_then(Chunk::take_request) else { break };
-                self.options.pace.start(now.mono, messages);
-                self.in_flight += 1;
-                self.unsent.requests -= 1;
-                self.unsent.messages -= messages;
-                self.more_ahead();
+                outlet.options.pace.start(now.mono, messages);
+                outlet.in_flight += 1;
+                outlet.unsent.requests -= 1;
+                outlet.unsent.messages -= messages;
+                outlet.more_ahead();
                 let ask = messages == 0;
-                actions.push(if ask { Action::Lookup { chunk, slots } } else { Action::Send { chunk, slots } });
+                actions.push(match ask {
+                    true => Action::Lookup { outlet: no, chunk, slots },
+                    false => Action::Send { outlet: no, chunk, slots },
+                });
             }
         }
     }
 
     /// The first marked chunk with requests to start, and how many messages its next one carries. Those that may not
     /// start any more under the mark they have, or were counted in a day that is over, are taken back.
-    fn next_chunk(&mut self, now: Now, priority: usize) -> Option<(ChunkKey, usize)> {
-        let today = self.options.per_day_max.map(|_| seoul_day(now.wall));
+    fn next_chunk(&mut self, now: Now, outlet: usize, priority: usize) -> Option<(ChunkKey, usize)> {
+        let today = self.outlets[outlet].options.per_day_max.map(|_| seoul_day(now.wall));
         loop {
-            let key = *self.queues[priority].start.front()?;
-            let messages = self.next_messages(&key);
+            let key = *self.outlets[outlet].start[priority].front()?;
+            let messages = self.next_messages(outlet, &key);
             let good = |chunk: &Chunk| now.mono < chunk.start_by && today.is_none_or(|today| today <= chunk.day);
             if let Some(messages) = messages.filter(|_| self.chunks.get(&key).is_some_and(good)) {
                 return Some((key, messages));
             }
-            self.queues[priority].start.pop_front();
+            self.outlets[outlet].start[priority].pop_front();
             if messages.is_some() {
-                self.less_ahead();
+                self.outlets[outlet].less_ahead();
                 self.give_back(now, key);
                 self.repeat_again(now, key);
             }
@@ -120,67 +137,57 @@ impl Lane {
     }
 
     fn repeat_again(&mut self, now: Now, key: ChunkKey) {
-        let asks = self.asks_about_doubts();
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
         let requests: Vec<Vec<u16>> = chunk.repeats.drain(..).collect();
+        let Some(outlet) = chunk.outlet.and_then(|outlet| self.outlets.get_mut(outlet)) else { return };
         if requests.is_empty() {
             return;
         }
-        self.unsent.requests -= requests.len();
-        self.unsent.messages -= if asks { 0 } else { requests.iter().map(Vec::len).sum() };
-        self.resolve(now, key, requests);
+        let messages: usize = requests.iter().map(Vec::len).sum();
+        outlet.unsent.requests -= requests.len();
+        outlet.unsent.messages -= if outlet.asks_about_doubts() { 0 } else { messages };
+        // It is a doubt as before, and this look did not count.
+        chunk.put_back = true;
+        if chunk.doubt.is_empty() {
+            self.doubts.push(Reverse((now.wall, key)));
+        }
+        chunk.doubt.extend(requests);
+        self.queues[chunk.priority].doubtful += messages;
     }
 
     /// How many messages the next request of a chunk carries; none where it asks about an earlier one.
-    fn next_messages(&self, key: &ChunkKey) -> Option<usize> {
+    fn next_messages(&self, outlet: usize, key: &ChunkKey) -> Option<usize> {
         let chunk = self.chunks.get(key)?;
-        let repeat = || chunk.repeats.front().map(|slots| if self.asks_about_doubts() { 0 } else { slots.len() });
+        let asks = self.outlets[outlet].asks_about_doubts();
+        let repeat = || chunk.repeats.front().map(|slots| if asks { 0 } else { slots.len() });
         chunk.unsent.front().map(Vec::len).or_else(repeat)
     }
 
     pub(super) fn next_start_at(&self) -> Option<Micros> {
-        let key = self.queues.iter().find_map(|queue| queue.start.front())?;
-        let messages = self.next_messages(key).filter(|_| self.in_flight < self.in_flight_max())?;
-        Some(self.options.pace.ready_at(messages))
-    }
-
-    /// Whether the provider is asked about a doubt, and does not get it again.
-    pub(super) fn asks_about_doubts(&self) -> bool {
-        matches!(self.options.level, Level::Lookup { .. } | Level::TwoPhase { .. })
-    }
-
-    pub(super) fn count_unsent(&mut self, messages: usize) {
-        self.unsent.requests += self.requests_of(messages);
-        self.unsent.messages += messages;
-    }
-
-    pub(super) fn uncount_unsent(&mut self, messages: usize) {
-        self.unsent = Unsent {
-            requests: self.unsent.requests - self.requests_of(messages),
-            messages: self.unsent.messages - messages,
+        // Also when what cannot start in time is to be taken back.
+        let next = |(no, outlet): (usize, &Outlet)| {
+            let key = outlet.start.iter().find_map(|queue| queue.front())?;
+            let (start_by, messages) = (self.chunks.get(key)?.start_by, self.next_messages(no, key)?);
+            let may_start = outlet.joined && outlet.in_flight < outlet.in_flight_max();
+            Some(if may_start { outlet.options.pace.ready_at(messages).min(start_by) } else { start_by })
         };
-    }
-
-    fn requests_of(&self, messages: usize) -> usize {
-        if self.options.batch_max == 1 { messages } else { messages.min(1) }
+        self.outlets.iter().enumerate().filter_map(next).min()
     }
 
     /// What was counted and never left is taken back.
-    pub(super) fn uncount_day(&mut self, day: i64, messages: usize) {
-        if day == self.day {
-            self.day_used = self.day_used.saturating_sub(messages as u64);
-            self.next.day = Some((self.day, self.day_used));
+    pub(super) fn uncount_day(&mut self, no: usize, day: i64, messages: usize) {
+        let outlet = &mut self.outlets[no];
+        if day == outlet.day {
+            outlet.day_used = outlet.day_used.saturating_sub(messages as u64);
+            self.keep_day(no);
         }
     }
 
-    /// A clock that runs back over midnight does not open the day before again.
-    fn count_day(&mut self, now: Now, messages: usize) {
-        let today = seoul_day(now.wall);
-        if today > self.day {
-            (self.day, self.day_used) = (today, 0);
-        }
-        self.day_used += messages as u64;
-        self.next.day = Some((self.day, self.day_used));
+    /// The next save holds what an outlet has sent today.
+    fn keep_day(&mut self, no: usize) {
+        let (day, used) = (self.outlets[no].day, self.outlets[no].day_used);
+        self.next.days.retain(|kept| kept.outlet != no);
+        self.next.days.push(Day { outlet: no, day, used });
     }
 
     pub(super) fn campaign_of(&self, no: u32) -> Option<Id> {

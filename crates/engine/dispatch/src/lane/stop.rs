@@ -97,8 +97,9 @@ impl Lane {
     fn take_unsent(&mut self, key: ChunkKey) -> Vec<u16> {
         let Some(chunk) = self.chunks.get_mut(&key) else { return Vec::new() };
         let (day, slots) = (chunk.day, chunk.unsent.drain(..).flatten().collect::<Vec<u16>>());
-        self.uncount_unsent(slots.len());
-        self.uncount_day(day, slots.len());
+        let Some(outlet) = chunk.outlet.filter(|_| !slots.is_empty()) else { return slots };
+        self.outlets[outlet].uncount_unsent(slots.len());
+        self.uncount_day(outlet, day, slots.len());
         slots
     }
 }

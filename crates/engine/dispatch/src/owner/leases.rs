@@ -21,9 +21,23 @@ pub(crate) struct Leases(Arc<Inner>);
 
 struct Inner {
     ctx: Ctx,
-    held: Mutex<HashMap<String, (Lease, watch::Sender<Micros>)>>,
+    held: Mutex<HashMap<String, Held>>,
     /// Told when one of them runs short.
     short: Arc<Notify>,
+}
+
+/// What one lane is carried under.
+struct Held {
+    /// Its own lease, then those of the accounts that stand by for it. All are renewed in one commit, and one that is lost
+    /// is a lane that was not renewed: it ends.
+    leases: Vec<Lease>,
+    until: watch::Sender<Micros>,
+}
+
+impl Held {
+    fn until(&self) -> Micros {
+        self.leases.iter().map(|lease| lease.until).min().unwrap_or(LOST)
+    }
 }
 
 impl Leases {
@@ -34,11 +48,27 @@ impl Leases {
     /// Renews from now on; answers how long it lasts, as that changes.
     pub(crate) fn keep(&self, lease: &Lease) -> watch::Receiver<Micros> {
         let (until, leased) = watch::channel(lease.until);
-        self.held().insert(lease.name.clone(), (lease.clone(), until));
+        self.held().insert(lease.name.clone(), Held { leases: vec![lease.clone()], until });
         leased
     }
 
-    /// Renews no more.
+    /// Renews one more for the lane of `lease`.
+    pub(crate) fn add(&self, lease: &Lease, other: &Lease) {
+        if let Some(held) = self.held().get_mut(&lease.name) {
+            held.leases.push(other.clone());
+            held.until.send_replace(held.until());
+        }
+    }
+
+    /// Renews one less for the lane of `lease`.
+    pub(crate) fn take_off(&self, lease: &Lease, other: &Lease) {
+        if let Some(held) = self.held().get_mut(&lease.name) {
+            held.leases.retain(|kept| kept.name != other.name);
+            held.until.send_replace(held.until());
+        }
+    }
+
+    /// Renews a lane's leases no more.
     pub(crate) fn forget(&self, lease: &Lease) {
         self.held().remove(&lease.name);
     }
@@ -70,28 +100,28 @@ impl Leases {
     }
 
     async fn renew(&self) {
-        let mut leases: Vec<Lease> = self.held().values().map(|(lease, _)| lease.clone()).collect();
+        let mut leases: Vec<Lease> = self.held().values().flat_map(|held| held.leases.clone()).collect();
         let lost = match lease::renew(self.0.ctx.store(), self.0.ctx.clock().as_ref(), &mut leases).await {
             Ok(lost) => lost,
             Err(error) => return tracing::warn!(error = %error, "leases could not be renewed, trying again"),
         };
-        let mut held = self.held();
-        for renewed in leases {
-            let Some((lease, until)) = held.get_mut(&renewed.name).filter(|(lease, _)| lease.fence == renewed.fence)
-            else {
-                continue;
-            };
-            lease.until = if lost.contains(&renewed.name) { LOST } else { renewed.until };
-            until.send_replace(lease.until);
+        for held in self.held().values_mut() {
+            for lease in &mut held.leases {
+                let mine = |renewed: &&Lease| renewed.name == lease.name && renewed.fence == lease.fence;
+                if let Some(renewed) = leases.iter().find(mine) {
+                    lease.until = if lost.contains(&renewed.name) { LOST } else { renewed.until };
+                }
+            }
+            held.until.send_replace(held.until());
         }
     }
 
     fn is_short(&self) -> bool {
         let least = self.0.ctx.clock().monotonic_us().saturating_add(LEASE_LEFT_US);
-        self.held().values().any(|(lease, _)| lease.until != LOST && lease.until < least)
+        self.held().values().map(Held::until).any(|until| until != LOST && until < least)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<String, (Lease, watch::Sender<Micros>)>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.0.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -102,14 +102,14 @@ fn expiries(frame: &Frame) -> Vec<Millis> {
 }
 
 /// Who of these may not be sent to now.
-pub(super) fn ask(parts: &Parts, frame: &Frame, slots: &[u16], priority: usize) -> Vec<(u16, Permit)> {
+pub(super) fn ask(parts: &Parts, outlet: usize, frame: &Frame, slots: &[u16], priority: usize) -> Vec<(u16, Permit)> {
     let purpose = Purpose::ALL[priority];
     let addresses: Vec<Address> =
         slots.iter().filter_map(|slot| frame.head(*slot)).map(|head| Address::new(head.to)).collect();
     let permits = parts.consent.decide(parts.clock.now_ms(), purpose, parts.channel, &addresses);
     let mut denied = Vec::new();
     for (slot, (address, permit)) in slots.iter().zip(addresses.iter().zip(permits)) {
-        let listed = parts.allow_list.as_ref().is_none_or(|list| list.contains(address.reveal()));
+        let listed = parts.outlets[outlet].allow_list.as_ref().is_none_or(|list| list.contains(address.reveal()));
         let permit = if listed { permit } else { Permit::Suppress("not-on-allow-list") };
         if permit != Permit::Send {
             denied.push((*slot, permit));
@@ -138,20 +138,27 @@ pub(super) fn tell_damage(parts: &Parts, frame: Id, failure: &Failure) -> &'stat
     "damaged"
 }
 
-pub(super) async fn send(parts: &Parts, frame: Option<Arc<Frame>>, chunk: ChunkKey, slots: &[u16]) -> Answer {
+pub(super) async fn send(
+    parts: &Parts,
+    outlet: usize,
+    frame: Option<Arc<Frame>>,
+    chunk: ChunkKey,
+    slots: &[u16],
+) -> Answer {
     let messages = match render(parts, frame, chunk.frame, slots).await {
         Ok(messages) => messages,
         Err(failure) if failure.kind == Kind::Unavailable => return Answer::Unsent { code: failure.code },
         // It ends: asked for again and again it would keep the whole lane from sending.
         Err(failure) => return Answer::Refused { code: tell_damage(parts, chunk.frame, &failure).to_owned() },
     };
-    let key = request_key(&chunk, slots, parts.batch_max);
-    let request = Request { key, messages, timeout: parts.timeout };
+    let by = &parts.outlets[outlet];
+    let key = request_key(&chunk, slots, by.batch_max);
+    let request = Request { key, messages, timeout: by.timeout };
     if !parts.is_leased() {
         return Answer::Unsent { code: "lease-ended".to_owned() };
     }
     // The adapter keeps the time itself; this is the last word for one that hangs.
-    match tokio::time::timeout(parts.timeout + Duration::from_secs(1), parts.provider.send(request)).await {
+    match tokio::time::timeout(by.timeout + Duration::from_secs(1), by.provider.send(request)).await {
         Ok(answer) => answer,
         Err(_) => Answer::Unknown { code: "timed-out".to_owned() },
     }
@@ -185,17 +192,17 @@ async fn render(parts: &Parts, frame: Option<Arc<Frame>>, id: Id, slots: &[u16])
 
 /// Stores a save, however long the database takes; answers whether another owner has the lane.
 pub(super) async fn save_until_stored(parts: &Parts, save: Save) -> bool {
-    let save = Arc::new(save);
-    let adapter = i64::from(parts.provider.version());
+    let (save, outlets) = (Arc::new(save), Arc::new(parts.outlet_names()));
     loop {
         let (job, shard, fence, clock) = (save.clone(), parts.shard.clone(), parts.fence, parts.clock.clone());
+        let outlets = outlets.clone();
         let stored = parts.store.write(move |conn| {
-            let (job, shard, now) = (job.clone(), shard.clone(), clock.now_ms());
+            let (job, shard, outlets, now) = (job.clone(), shard.clone(), outlets.clone(), clock.now_ms());
             Box::pin(async move {
                 if !rows::hold_fence(conn, &shard, fence).await? {
                     return Ok(false);
                 }
-                rows::store_save(conn, &shard, fence, adapter, &job, now).await?;
+                rows::store_save(conn, &shard, fence, &outlets, &job, now).await?;
                 Ok(true)
             })
         });

@@ -14,7 +14,7 @@ fn until_spent(app: &TestApp, sent: u64) {
     app.until("the day's messages are sent", |account| account.sent >= sent);
     let view = |app: &TestApp| app.wait(app.dispatch.lane_views()).unwrap().remove(0);
     app.eventually("the day to be spent", || {
-        let status = view(app).status?;
+        let status = view(app).outlet?;
         (status.day_spent && status.in_flight == 0).then_some(())
     });
     assert_eq!(u64::from(app.vendor.taken_in_all()), sent);
@@ -31,7 +31,7 @@ fn run(mut app: TestApp) {
     app.start();
     // A day that was spent before is spent after a kill.
     let view = app.wait(app.dispatch.lane_views()).unwrap().remove(0);
-    assert!(view.status.unwrap().day_spent);
+    assert!(view.outlet.unwrap().day_spent);
     app.pass(DAY / 2);
     until_spent(&app, 200);
     app.pass(DAY);

@@ -148,8 +148,13 @@ impl Life {
 
     /// Hands reports in, as the vendor's webhook does; returns after they are durable.
     pub fn report(&self, reports: Vec<Report>) -> Result<(), Failure> {
+        self.report_by(LANE, reports)
+    }
+
+    /// As [`Life::report`], for the account of another lane.
+    pub fn report_by(&self, lane: &str, reports: Vec<Report>) -> Result<(), Failure> {
         let sink = self.ctx.need::<dyn ReceiptSink>().unwrap();
-        self.wait(async move { sink.take(LANE, reports).await })
+        self.wait(async move { sink.take(lane, reports).await })
     }
 
     /// A number out of the database.

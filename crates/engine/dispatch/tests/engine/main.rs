@@ -24,6 +24,7 @@ mod damage;
 mod database_gone;
 mod day_cap;
 mod expiry;
+mod failover;
 mod fence;
 mod file_or_stream;
 mod find_newest_first;

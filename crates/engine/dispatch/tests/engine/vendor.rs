@@ -44,6 +44,8 @@ type Plan = Box<dyn FnMut(&Arrival) -> Deed + Send>;
 /// One request, repeats included.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// The lane whose account it came by.
+    pub lane: String,
     pub key: String,
     pub ids: Vec<MessageId>,
     pub to: Vec<String>,
@@ -66,6 +68,8 @@ struct Ledger {
     /// What is remembered under a key: the messages as they were, and the answer.
     known: HashMap<String, (Vec<Seen>, Vec<Verdict>)>,
     lookups: usize,
+    /// Accounts at which nobody is, and what becomes of requests there.
+    gone: HashMap<String, Deed>,
     offences: Vec<String>,
 }
 
@@ -160,6 +164,21 @@ impl Vendor {
         self.ledger().texts.get(&id).cloned()
     }
 
+    /// From now on nobody answers at a lane's account: each request ends as `deed` says, also one that comes again.
+    pub fn leave(&self, lane: &str, deed: Deed) {
+        self.ledger().gone.insert(lane.to_owned(), deed);
+    }
+
+    /// Somebody is there again.
+    pub fn come_back(&self, lane: &str) {
+        self.ledger().gone.remove(lane);
+    }
+
+    /// Messages that came by a lane's account, repeats included.
+    pub fn came_by(&self, lane: &str) -> Vec<MessageId> {
+        self.ledger().calls.iter().filter(|call| call.lane == lane).flat_map(|call| call.ids.clone()).collect()
+    }
+
     /// From now on it knows nothing of the requests that came.
     pub fn forget(&self) {
         self.ledger().known.clear();
@@ -178,11 +197,15 @@ impl Vendor {
     }
 
     /// Notes the request and decides on it: the moment at which it counts.
-    fn arrive(&self, request: &Request) -> (usize, Answer) {
+    fn arrive(&self, lane: &str, request: &Request) -> (usize, Answer) {
         let is_at_key = matches!(*self.level.lock().unwrap(), Level::Key { .. });
         let mut ledger = self.ledger();
         ledger.ticks += 1;
+        if ledger.calls.iter().any(|call| call.key == request.key && call.lane != lane) {
+            ledger.offences.push(format!("{} came again by another account", request.key));
+        }
         let call = Call {
+            lane: lane.to_owned(),
             key: request.key.clone(),
             ids: request.messages.iter().map(|message| message.id).collect(),
             to: request.messages.iter().map(|message| message.to.reveal().to_owned()).collect(),
@@ -199,11 +222,17 @@ impl Vendor {
         for (id, _, _, text) in &body {
             ledger.texts.insert(*id, text.clone());
         }
+        let gone = ledger.gone.get(lane).cloned();
         if let Some((first, answer)) = ledger.known.get(&request.key).filter(|_| is_at_key).cloned() {
             if first != body {
                 ledger.offences.push(format!("{} came again with another body", request.key));
             }
-            return (index, Answer::Each(answer));
+            let silent = Answer::Unknown { code: "timed-out".to_owned() };
+            return (index, if gone.is_some() { silent } else { Answer::Each(answer) });
+        }
+        if let Some(deed) = gone {
+            ledger.arrived += 1;
+            return (index, ledger.carry_out(deed, &request.key, body));
         }
         let arrival = Arrival { nth: ledger.arrived, messages: &request.messages };
         let deed = (self.plan.lock().unwrap())(&arrival);
@@ -247,7 +276,7 @@ fn seen(message: &Outgoing) -> Seen {
 }
 
 /// The vendor as one lane sees it.
-struct Adapter(Arc<Vendor>);
+struct Adapter(Arc<Vendor>, String);
 
 impl Provider for Adapter {
     fn name(&self) -> &'static str {
@@ -272,7 +301,7 @@ impl Provider for Adapter {
 
     fn send(&self, request: Request) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
-            let (index, answer) = self.0.arrive(&request);
+            let (index, answer) = self.0.arrive(&self.1, &request);
             let _ = self.0.gate.subscribe().wait_for(|is_open| *is_open).await;
             self.0.end(index);
             answer
@@ -283,6 +312,9 @@ impl Provider for Adapter {
         Box::pin(async move {
             let mut ledger = self.0.ledger();
             ledger.lookups += 1;
+            if ledger.gone.contains_key(&self.1) {
+                return Err("timed-out".to_owned());
+            }
             Ok(ledger.known.get(key).map(|(_, verdicts)| verdicts.clone()))
         })
     }
@@ -300,7 +332,7 @@ impl Providers for Adapters {
         vec!["sandbox"]
     }
 
-    fn provider(&self, _: &str, _: &LaneConfig) -> Result<Arc<dyn Provider>, Failure> {
-        Ok(Arc::new(Adapter(self.0.clone())))
+    fn provider(&self, lane: &str, _: &LaneConfig) -> Result<Arc<dyn Provider>, Failure> {
+        Ok(Arc::new(Adapter(self.0.clone(), lane.to_owned())))
     }
 }

@@ -28,6 +28,7 @@ pub struct FrameRow {
 
 #[derive(Clone)]
 pub struct ChunkRow {
+    pub outlet: usize,
     pub slots: Vec<u16>,
     pub tries: u16,
     pub started_at: Millis,
@@ -44,6 +45,12 @@ pub struct Disk {
     pub receipts: BTreeMap<u64, Vec<End>>,
     pub campaigns: Vec<Campaign>,
     pub lane_paused: bool,
+    /// Of each outlet.
+    pub pace: [Pace; 2],
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct Pace {
     pub day: i64,
     pub day_used: u64,
     pub marked_at: Millis,
@@ -75,6 +82,7 @@ impl Disk {
         assert!(all_differ(save.retries.iter().map(|(frame, retry)| (*frame, retry.slots[0]))));
         for mark in &save.marks {
             let row = ChunkRow {
+                outlet: mark.outlet,
                 slots: mark.slots.clone(),
                 tries: mark.tries,
                 started_at: mark.started_at,
@@ -82,8 +90,9 @@ impl Disk {
             };
             self.chunks.entry(mark.key).and_modify(|known| known.deadline = mark.deadline).or_insert(row);
         }
-        if let Some((day, used)) = save.day {
-            (self.day, self.day_used, self.marked_at) = (day, used, now);
+        assert!(all_differ(save.days.iter().map(|day| day.outlet)));
+        for day in &save.days {
+            self.pace[day.outlet] = Pace { day: day.day, day_used: day.used, marked_at: now };
         }
         for side in &save.sides {
             let row = self.frames.get_mut(&side.frame).expect("a lane saves states of stored frames");
@@ -141,6 +150,7 @@ impl Disk {
         let rows = self.chunks.range(key(0, 0)..=key(u16::MAX, u16::MAX));
         rows.map(|(key, row)| Doubt {
             key: *key,
+            outlet: Some(row.outlet),
             slots: row.slots.clone(),
             tries: row.tries,
             started_at: row.started_at,

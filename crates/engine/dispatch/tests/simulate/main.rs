@@ -38,7 +38,7 @@ const SEEDS: u64 = 150;
 const REGRESSIONS: &[u64] = &[26, 130];
 
 /// What the seeds of a run must have seen, or they prove little.
-const SEEN: [&str; 31] = [
+const SEEN: [&str; 33] = [
     "first attempt",
     "later attempt",
     "repeat",
@@ -70,6 +70,8 @@ const SEEN: [&str; 31] = [
     "renewal failed",
     "taken over",
     "kept out by the fence",
+    "failed over",
+    "parted",
 ];
 
 /// How many seeds this run plays: more for `cargo xtask simulate --seeds N`.

@@ -1,5 +1,6 @@
 //! What one seed plays: the lane's options, the frames that come, what people do, and what goes wrong how often.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use naru_core::clock::{Micros, Millis};
@@ -17,14 +18,25 @@ const BUSY: Micros = 25 * SECOND;
 pub const MIDNIGHT: Millis = 1_795_359_600_000;
 
 pub struct Plan {
-    pub options: Options,
-    pub requests_per_second: Option<u32>,
-    pub messages_per_second: Option<u32>,
+    /// The lane's own account, and in some runs one that stands by.
+    pub outlets: Vec<OutletPlan>,
     pub wall_start: Millis,
     pub frames: Vec<FramePlan>,
     pub campaigns: usize,
     pub orders: Vec<(Micros, Order)>,
     pub faults: Faults,
+}
+
+pub struct OutletPlan {
+    pub options: Options,
+    pub requests_per_second: Option<u32>,
+    pub messages_per_second: Option<u32>,
+    /// From when to when nobody is there.
+    pub outage: Range<Micros>,
+    /// Nobody takes the connection, or what is sent is never heard of again.
+    pub refuses: bool,
+    /// From when to when another lane has the account, if this one stands by.
+    pub lent: Range<Micros>,
 }
 
 pub struct FramePlan {
@@ -80,40 +92,70 @@ impl Plan {
         let campaigns = r.below(4) as usize;
         let frames = frames(r, campaigns);
         let total: usize = frames.iter().map(|frame| frame.keys.len()).sum();
-        let single = r.chance(400);
-        let requests = r.chance(600).then(|| r.between(if single { 10 } else { 2 }, 60) as u32);
-        let messages = r.chance(600).then(|| r.between(20, 300) as u32);
-        let timeout_ms = r.between(500, 8_000);
-        let kind = r.below(3);
-        let life = |r: &mut Random| Duration::from_millis(if r.chance(300) { timeout_ms * 4 } else { 86_400_000 });
-        let level = match kind {
-            0 => Level::Key { life: life(r) },
-            1 => Level::Lookup { life: life(r) },
-            _ => Level::None,
-        };
-        let per_day_max = r.chance(150).then(|| (total as u64 * r.between(30, 70) / 100).max(20));
-        let options = Options {
-            batch_max: if single { 1 } else { r.between(10, 50) as usize },
-            pace: Pace::new(requests, messages),
-            in_flight_max: r.between(1, 16) as usize,
-            per_day_max,
-            tries_max: r.between(2, 8) as u16,
-            retry_base_ms: r.between(50, 1_000),
-            retry_max_ms: r.between(2_000, 20_000),
-            timeout_ms,
-            level,
-        };
+        let own = outlet(r, total);
+        let per_day_max = own.options.per_day_max;
         let before_midnight = if per_day_max.is_some() { r.below(20_000) } else { r.below(86_400_000) };
-        Plan {
-            options,
-            requests_per_second: requests,
-            messages_per_second: messages,
+        let mut plan = Plan {
+            outlets: vec![own],
             wall_start: MIDNIGHT - before_midnight as Millis,
             frames,
             campaigns,
             orders: orders(r, campaigns),
             faults: faults(r),
+        };
+        if r.chance(400) {
+            plan.outlets.push(outlet(r, total));
+            plan.outlets.iter_mut().for_each(|outlet| outlet.fails(r));
         }
+        plan
+    }
+}
+
+impl OutletPlan {
+    fn fails(&mut self, r: &mut Random) {
+        if r.chance(700) {
+            let from = r.below(BUSY);
+            self.outage = from..from + r.pick(&[2 * SECOND, 20 * SECOND, 120 * SECOND]);
+        }
+        if r.chance(500) {
+            let from = r.below(BUSY);
+            self.lent = from..from + r.below(20 * SECOND);
+        }
+        self.refuses = r.chance(500);
+    }
+}
+
+fn outlet(r: &mut Random, total: usize) -> OutletPlan {
+    let single = r.chance(400);
+    let requests = r.chance(600).then(|| r.between(if single { 10 } else { 2 }, 60) as u32);
+    let messages = r.chance(600).then(|| r.between(20, 300) as u32);
+    let timeout_ms = r.between(500, 8_000);
+    let kind = r.below(3);
+    let life = |r: &mut Random| Duration::from_millis(if r.chance(300) { timeout_ms * 4 } else { 86_400_000 });
+    let level = match kind {
+        0 => Level::Key { life: life(r) },
+        1 => Level::Lookup { life: life(r) },
+        _ => Level::None,
+    };
+    let per_day_max = r.chance(150).then(|| (total as u64 * r.between(30, 70) / 100).max(20));
+    let options = Options {
+        batch_max: if single { 1 } else { r.between(10, 50) as usize },
+        pace: Pace::new(requests, messages),
+        in_flight_max: r.between(1, 16) as usize,
+        per_day_max,
+        tries_max: r.between(2, 8) as u16,
+        retry_base_ms: r.between(50, 1_000),
+        retry_max_ms: r.between(2_000, 20_000),
+        timeout_ms,
+        level,
+    };
+    OutletPlan {
+        options,
+        requests_per_second: requests,
+        messages_per_second: messages,
+        outage: 0..0,
+        refuses: false,
+        lent: 0..0,
     }
 }
 

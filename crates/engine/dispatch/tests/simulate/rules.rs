@@ -22,6 +22,8 @@ struct Stand {
     saves: Vec<Save>,
     /// What started, when, of which chunk.
     started: Vec<(Micros, ChunkKey, Vec<u16>)>,
+    /// By which outlet, as `started`.
+    by: Vec<usize>,
     asked: Vec<(ChunkKey, Vec<u16>)>,
     /// What consent denies when it is asked next, and what happens meanwhile.
     denied: Vec<(u16, Permit)>,
@@ -52,16 +54,25 @@ fn taken() -> Answer {
     Answer::Each(vec![Verdict::Taken])
 }
 
+/// A lane whose outlets have all joined.
+fn lane(now: Now, outlets: Vec<Options>) -> Lane {
+    let count = outlets.len();
+    let mut lane = Lane::new(outlets);
+    (0..count).for_each(|outlet| lane.apply(now, Event::Joined { outlet, day: 0, day_used: 0, quiet_until: 0 }));
+    lane
+}
+
 impl Stand {
     fn new(options: Options, wall: Millis) -> Stand {
-        let lane = Lane::new(options, 0, 0);
         let now = Now { mono: 3_600 * SECOND, wall };
+        let lane = lane(now, vec![options]);
         Stand {
             lane,
             now,
             frames: Vec::new(),
             saves: Vec::new(),
             started: Vec::new(),
+            by: Vec::new(),
             asked: Vec::new(),
             denied: Vec::new(),
             told: None,
@@ -107,8 +118,11 @@ impl Stand {
                 self.saves.push(save);
                 self.lane.apply(self.now, Event::Saved);
             }
-            Action::Send { chunk, slots } => self.started.push((self.now.mono, chunk, slots)),
-            Action::Lookup { chunk, slots } => self.asked.push((chunk, slots)),
+            Action::Send { outlet, chunk, slots } => {
+                self.started.push((self.now.mono, chunk, slots));
+                self.by.push(outlet);
+            }
+            Action::Lookup { chunk, slots, .. } => self.asked.push((chunk, slots)),
             Action::Done { .. } => {}
         }
     }
@@ -205,7 +219,7 @@ fn a_days_cap_is_counted_in_seoul_and_opens_again_at_midnight() {
     assert_eq!(stand.started.iter().filter(|(at, ..)| *at < midnight).count(), 30);
     assert_eq!(stand.started_since(midnight).len(), 30);
     assert!(stand.started_since(midnight)[0].0 < midnight + SECOND);
-    assert!(stand.lane.status().day_spent);
+    assert!(stand.lane.outlet(0).unwrap().day_spent);
     stand.run_for(11 * SECOND);
     assert_eq!(stand.started.len(), 70);
 }
@@ -282,7 +296,7 @@ fn requests_that_are_throttled_together_are_one_throttle() {
     stand.run_for(SECOND);
     (0..50).for_each(|index| stand.answer(index, Answer::Throttled { after: None }));
     // The first throttle rests for at most twice the base.
-    assert!(stand.lane.status().blocked_until <= stand.now.mono + 2 * SECOND);
+    assert!(stand.lane.outlet(0).unwrap().blocked_until <= stand.now.mono + 2 * SECOND);
 }
 
 #[test]
@@ -294,9 +308,9 @@ fn a_provider_that_does_not_answer_is_asked_with_one_request_at_a_time() {
     (0..4).for_each(|index| stand.answer(index, silent()));
     stand.answer(4, taken());
     (5..9).for_each(|index| stand.answer(index, silent()));
-    assert!(!stand.lane.status().half_open);
+    assert!(!stand.lane.outlet(0).unwrap().half_open);
     (9..63).for_each(|index| stand.answer(index, silent()));
-    assert!(stand.lane.status().half_open);
+    assert!(stand.lane.outlet(0).unwrap().half_open);
     stand.run_for(120 * SECOND);
     assert_eq!(stand.asked.len(), 0, "one that is on its way may still be answered");
     stand.answer(63, silent());
@@ -307,15 +321,65 @@ fn a_provider_that_does_not_answer_is_asked_with_one_request_at_a_time() {
         assert_eq!(stand.asked.len(), 1, "one request finds out whether the provider is there again");
         let (chunk, slots) = stand.asked.remove(0);
         stand.step(Event::LookedUp { chunk, slots, found: Err("timed-out".to_owned()), roll: 0 });
-        rests.push(stand.lane.status().blocked_until - stand.now.mono);
+        rests.push(stand.lane.outlet(0).unwrap().blocked_until - stand.now.mono);
     }
     assert!(rests.is_sorted_by(|a, b| a < b), "{rests:?}");
     stand.run_for(120 * SECOND);
     let (chunk, slots) = stand.asked.remove(0);
     stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
-    assert!(!stand.lane.status().half_open);
+    assert!(!stand.lane.outlet(0).unwrap().half_open);
     stand.run_for(120 * SECOND);
     assert!(stand.asked.len() > 50, "{} asked about", stand.asked.len());
+}
+
+#[test]
+fn the_next_account_carries_while_the_first_is_silent_and_what_is_in_doubt_stays() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.lane = lane(stand.now, vec![Options { in_flight_max: 8, ..options() }, options()]);
+    stand.accept(INFO, 40);
+    stand.run_for(SECOND);
+    assert_eq!(stand.by, [0; 8], "nothing stands in for an account that is well");
+    // What starts before the fifth is not answered either.
+    let mut lost = 0;
+    while lost < stand.by.len() && stand.by[lost] == 0 {
+        stand.answer(lost, silent());
+        lost += 1;
+    }
+    assert!((8..20).contains(&lost), "{lost} are in doubt");
+    stand.run_for(SECOND);
+    let mut left: Vec<u16> = stand.started.iter().flat_map(|(.., slots)| slots.clone()).collect();
+    left.sort_unstable();
+    assert_eq!(left, (0..40).collect::<Vec<u16>>(), "all that is not in doubt leaves, once");
+    assert!(stand.by[lost..].iter().all(|by| *by == 1));
+    (lost..40).for_each(|index| stand.answer(index, taken()));
+    // What is in doubt is asked about where it left, and the first answer brings the first account back.
+    stand.run_for(60 * SECOND);
+    assert_eq!(stand.asked.len(), 1);
+    let (chunk, slots) = stand.asked.remove(0);
+    stand.step(Event::LookedUp { chunk, slots, found: Ok(None), roll: 0 });
+    stand.accept(INFO, 3);
+    stand.run_for(60 * SECOND);
+    assert!(stand.by.len() > 43 && stand.by[40..].iter().all(|by| *by == 0), "{:?}", &stand.by[40..]);
+}
+
+#[test]
+fn one_message_that_is_not_urgent_finds_out_whether_the_first_account_is_back() {
+    const AUTH: usize = 0;
+    const AD: usize = 2;
+    let mut stand = Stand::new(Options { level: Level::None, ..options() }, MIDNIGHT);
+    let batches = |in_flight_max| Options { level: Level::None, batch_max: 10, in_flight_max, ..options() };
+    stand.lane = lane(stand.now, vec![batches(5), batches(1)]);
+    stand.accept(INFO, 50);
+    stand.run_for(SECOND);
+    (0..5).for_each(|index| stand.answer(index, Answer::Unsent { code: "connection-refused".to_owned() }));
+    assert!(stand.lane.outlet(0).unwrap().open);
+    // The other account is busy with one batch, so that there is always something to choose from.
+    stand.accept(AUTH, 20);
+    stand.accept(AD, 20);
+    stand.run_for(120 * SECOND);
+    let probes: Vec<_> = stand.by.iter().zip(&stand.started).skip(5).filter(|(by, _)| **by == 0).collect();
+    let [(_, (_, chunk, slots))] = probes[..] else { panic!("{} requests find out", probes.len()) };
+    assert_eq!((chunk.frame, slots.len()), (Id([3; 16]), 1), "one ad");
 }
 
 #[test]
@@ -345,7 +409,13 @@ fn a_message_that_will_be_too_old_when_it_is_due_ends_now() {
     let mut stand = Stand::new(options(), MIDNIGHT);
     stand.accept(INFO, 2);
     stand.frames[0].1.expires = vec![MIDNIGHT + 60_000, Millis::MAX];
-    let mut stand = Stand { lane: Lane::new(options(), 0, 0), started: Vec::new(), saves: Vec::new(), ..stand };
+    let mut stand = Stand {
+        lane: lane(stand.now, vec![options()]),
+        started: Vec::new(),
+        by: Vec::new(),
+        saves: Vec::new(),
+        ..stand
+    };
     stand.step(Event::Work { priority: INFO });
     stand.run_for(SECOND);
     for index in 0..2 {

@@ -15,6 +15,7 @@ use crate::random::Random;
 pub type RequestKey = (Id, u16, u16);
 
 pub struct Request {
+    pub outlet: usize,
     pub key: RequestKey,
     pub chunk: ChunkKey,
     pub slots: Vec<u16>,
@@ -43,6 +44,7 @@ pub enum Fate {
 
 /// What a provider remembers of a key: the messages and what it said.
 pub struct Known {
+    pub outlet: usize,
     pub slots: Vec<u16>,
     pub verdicts: Vec<Verdict>,
     pub at: Micros,
@@ -92,6 +94,8 @@ impl Vendor {
     /// Takes a request's messages, or says again what it said to this key. Answers what it newly took.
     pub fn arrive(&mut self, r: &mut Random, faults: &Faults, level: Level, now: Micros, request: usize) -> Vec<u16> {
         let (key, slots) = (self.requests[request].key, self.requests[request].slots.clone());
+        let outlet = self.requests[request].outlet;
+        assert!(self.known.get(&key).is_none_or(|known| known.outlet == outlet), "key {key:?} goes to another account");
         if let (Level::Key { life }, Some(known)) = (level, self.known.get(&key))
             && now < known.at + life.as_micros() as Micros
         {
@@ -122,7 +126,7 @@ impl Vendor {
         for slot in &taken {
             self.taken.entry((key.0, *slot)).or_default().push(now);
         }
-        self.known.insert(key, Known { slots, verdicts: verdicts.clone(), at: now });
+        self.known.insert(key, Known { outlet, slots, verdicts: verdicts.clone(), at: now });
         self.requests[request].verdicts = Some(verdicts);
         taken
     }

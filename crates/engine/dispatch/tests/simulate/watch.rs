@@ -11,7 +11,7 @@ use naru_dispatch::provider::Level;
 use naru_dispatch::side::State;
 
 use crate::disk::Disk;
-use crate::plan::Plan;
+use crate::plan::{OutletPlan, Plan};
 use crate::vendor::{RequestKey, Vendor};
 
 /// What a provider may count as a second.
@@ -31,7 +31,9 @@ pub struct Watch {
     /// Messages that left at least once.
     left: HashSet<Message>,
     /// Messages of which nobody knew at some moment what became of them.
-    pub doubted: HashSet<Message>,
+    doubted: HashSet<Message>,
+    /// Those of them of which nobody could find out.
+    lost: HashSet<Message>,
     /// Messages that a receipt called failed or expired.
     pub told_lost: HashSet<Message>,
     sent: HashSet<RequestKey>,
@@ -41,21 +43,37 @@ pub struct Watch {
     marks: HashMap<ChunkKey, (Micros, Micros)>,
     permitted: HashSet<(ChunkKey, u16)>,
     not_before: HashMap<Message, i64>,
-    starts: VecDeque<(Micros, usize)>,
-    by_day: HashMap<i64, u64>,
+    pub outlets: [OutletWatch; 2],
     pub paused: bool,
     pub stopped: bool,
     pub kept_back: HashSet<usize>,
     /// Campaigns that were ever kept back: others may have overtaken them.
     pub ever_kept_back: HashSet<usize>,
-    pub quiet_until: Micros,
-    pub throttled_until: Micros,
     pub leased_until: Micros,
     /// Frames that their callers were told are accepted.
     pub acknowledged: HashSet<Id>,
 }
 
+/// What has been seen of one account.
+#[derive(Default)]
+pub struct OutletWatch {
+    starts: VecDeque<(Micros, usize)>,
+    by_day: HashMap<i64, u64>,
+    pub joined: bool,
+    pub quiet_until: Micros,
+    pub throttled_until: Micros,
+}
+
 impl Watch {
+    pub fn doubt(&mut self, messages: impl Iterator<Item = Message>, level: Level) {
+        for message in messages {
+            self.doubted.insert(message);
+            if level == Level::None {
+                self.lost.insert(message);
+            }
+        }
+    }
+
     pub fn accepted(&mut self, disk: &Disk, frame: Id) {
         let row = &disk.frames[&frame];
         for (slot, key) in row.keys.iter().enumerate() {
@@ -64,10 +82,10 @@ impl Watch {
     }
 
     /// A new owner knows what is stored.
-    pub fn restarted(&mut self, disk: &Disk, quiet_until: Micros) {
+    pub fn restarted(&mut self, plan: &Plan, disk: &Disk) {
         (self.paused, self.stopped) = (false, false);
         self.kept_back.clear();
-        (self.quiet_until, self.throttled_until) = (quiet_until, 0);
+        self.outlets.iter_mut().for_each(|outlet| (outlet.joined, outlet.throttled_until) = (false, 0));
         self.not_before.clear();
         for ((frame, _), retry) in &disk.retries {
             self.not_before.extend(retry.slots.iter().map(|slot| ((*frame, *slot), retry.due_at)));
@@ -81,7 +99,7 @@ impl Watch {
             }
         }
         for (key, row) in &disk.chunks {
-            self.doubted.extend(row.slots.iter().map(|slot| (key.frame, *slot)));
+            self.doubt(row.slots.iter().map(|slot| (key.frame, *slot)), plan.outlets[row.outlet].options.level);
         }
     }
 
@@ -161,18 +179,21 @@ impl Watch {
         life: u64,
         flying: usize,
     ) -> &'static str {
-        let (chunk, slots, lookup) = match action {
-            Action::Send { chunk, slots } => (chunk, slots, false),
-            Action::Lookup { chunk, slots } => (chunk, slots, true),
+        let (outlet, chunk, slots, lookup) = match action {
+            Action::Send { outlet, chunk, slots } => (*outlet, chunk, slots, false),
+            Action::Lookup { outlet, chunk, slots } => (*outlet, chunk, slots, true),
             _ => return "nothing",
         };
+        let (account, seen) = (&plan.outlets[outlet], &mut self.outlets[outlet]);
+        assert!(seen.joined, "{action:?} starts at an account that is not the lane's");
         assert!(!self.paused && !self.stopped, "{action:?} starts while the lane is stopped");
-        assert!(now.mono >= self.quiet_until, "{action:?} starts too soon after a restart");
+        assert!(now.mono >= seen.quiet_until, "{action:?} starts too soon after a restart");
         assert!(now.mono + LEASE_LEFT_US <= self.leased_until, "{action:?} starts at the end of the lease");
-        assert!(now.mono >= self.throttled_until, "{action:?} starts before the provider's pause is over");
-        assert!(flying < plan.options.in_flight_max, "{action:?} starts while {flying} are in flight");
-        self.within_caps(plan, now, if lookup { 0 } else { slots.len() });
+        assert!(now.mono >= seen.throttled_until, "{action:?} starts before the provider's pause is over");
+        assert!(flying < account.options.in_flight_max, "{action:?} starts while {flying} are in flight");
+        seen.within_caps(account, now, if lookup { 0 } else { slots.len() });
         let row = disk.chunks.get(chunk).unwrap_or_else(|| panic!("{action:?} starts before its mark is stored"));
+        assert_eq!(row.outlet, outlet, "{action:?} is marked for another account");
         assert!(
             slots.iter().all(|slot| row.slots.contains(slot)),
             "{action:?} is not what was marked: {:?}",
@@ -184,12 +205,12 @@ impl Watch {
         if lookup {
             return "lookup";
         }
-        let over_by = now.wall + plan.options.timeout_ms as i64;
+        let over_by = now.wall + account.options.timeout_ms as i64;
         assert!(row.deadline > over_by, "{action:?} may still be on its way at its deadline");
-        let key = request_key(plan, chunk, slots);
+        let key = request_key(account, chunk, slots);
         let repeat = !self.sent.insert(key) || self.marked[chunk] < life;
         if !repeat {
-            self.first_start(plan, disk, now, chunk, slots);
+            self.first_start(account, outlet, disk, now, chunk, slots);
         }
         self.in_order(disk, chunk, slots);
         self.left.extend(slots.iter().map(|slot| (chunk.frame, *slot)));
@@ -200,27 +221,23 @@ impl Watch {
         }
     }
 
-    fn within_caps(&mut self, plan: &Plan, now: Now, messages: usize) {
-        while self.starts.front().is_some_and(|(at, _)| at + PROVIDER_SECOND <= now.mono) {
-            self.starts.pop_front();
-        }
-        self.starts.push_back((now.mono, messages));
-        let sum: usize = self.starts.iter().map(|(_, messages)| messages).sum();
-        let requests_max = plan.requests_per_second.map_or(usize::MAX, |max| max as usize);
-        let messages_max = plan.messages_per_second.map_or(usize::MAX, |max| max as usize);
-        assert!(self.starts.len() <= requests_max, "{} requests in a second", self.starts.len());
-        assert!(sum <= messages_max, "{sum} messages in a second");
-    }
-
-    fn first_start(&mut self, plan: &Plan, disk: &Disk, now: Now, chunk: &ChunkKey, slots: &[u16]) {
+    fn first_start(
+        &mut self,
+        account: &OutletPlan,
+        outlet: usize,
+        disk: &Disk,
+        now: Now,
+        chunk: &ChunkKey,
+        slots: &[u16],
+    ) {
         let campaign = disk.frames[&chunk.frame].campaign;
         assert!(campaign.is_none_or(|campaign| !self.kept_back.contains(&campaign)), "{chunk:?} of a stopped campaign");
         for slot in slots {
             assert!(self.permitted.contains(&(*chunk, *slot)), "{chunk:?} sends slot {slot} without consent");
         }
-        let day = self.by_day.entry(seoul_day(now.wall)).or_default();
+        let day = self.outlets[outlet].by_day.entry(seoul_day(now.wall)).or_default();
         *day += slots.len() as u64;
-        assert!(plan.options.per_day_max.is_none_or(|max| *day <= max), "{day} messages in a day");
+        assert!(account.options.per_day_max.is_none_or(|max| *day <= max), "{day} messages in a day");
     }
 
     /// A message is chosen, and leaves, after the ends of all earlier ones of its key are stored, and alone.
@@ -251,14 +268,15 @@ impl Watch {
     /// What a stop in good order leaves: only what is really in doubt.
     pub fn stopped_well(&self, plan: &Plan, disk: &Disk, life: u64) {
         for (key, row) in disk.chunks.iter().filter(|(key, _)| self.marked[*key] == life) {
-            let requests = if plan.options.batch_max == 1 {
+            let account = &plan.outlets[row.outlet];
+            let requests = if account.options.batch_max == 1 {
                 row.slots.iter().map(|s| vec![*s]).collect()
             } else {
                 vec![row.slots.clone()]
             };
             for slots in requests {
                 assert!(
-                    self.sent.contains(&request_key(plan, key, &slots)),
+                    self.sent.contains(&request_key(account, key, &slots)),
                     "{key:?} is in doubt and never left: {slots:?}"
                 );
             }
@@ -266,7 +284,7 @@ impl Watch {
     }
 
     /// The end: every message in one state that fits what the provider took.
-    pub fn ended(&self, plan: &Plan, disk: &Disk, vendor: &Vendor) {
+    pub fn ended(&self, disk: &Disk, vendor: &Vendor) {
         for frame in &self.acknowledged {
             assert!(disk.frames.contains_key(frame), "{frame} was acknowledged and is lost");
         }
@@ -277,7 +295,7 @@ impl Watch {
             for slot in 0..row.keys.len() as u16 {
                 let message = (*frame, slot);
                 let taken = vendor.taken.get(&message).map_or(&[][..], Vec::as_slice);
-                self.end_fits(plan, disk, message, taken.len());
+                self.end_fits(disk, message, taken.len());
                 let Some(first) = taken.first() else { continue };
                 let before = taken_before.entry((row.priority, row.keys[usize::from(slot)])).or_default();
                 for (other, at) in before.iter() {
@@ -291,14 +309,13 @@ impl Watch {
         }
     }
 
-    fn end_fits(&self, plan: &Plan, disk: &Disk, message: Message, taken: usize) {
+    fn end_fits(&self, disk: &Disk, message: Message, taken: usize) {
         let state = disk.state(&message.0, message.1);
-        let asks = plan.options.level != Level::None;
         let ad = disk.frames[&message.0].priority == Purpose::Ad.priority();
         let doubted = self.doubted.contains(&message);
-        assert!(taken <= 1 || (!asks && !ad && doubted), "{message:?} was taken {taken} times");
         // Where nothing can be found out, what was sent again after a doubt may have been taken before.
-        let unsure = !asks && doubted;
+        let unsure = self.lost.contains(&message);
+        assert!(taken <= 1 || (unsure && !ad), "{message:?} was taken {taken} times");
         let fits = match state {
             State::Pending => false,
             State::Sent | State::Delivered => taken > 0,
@@ -310,9 +327,23 @@ impl Watch {
     }
 }
 
+impl OutletWatch {
+    fn within_caps(&mut self, plan: &OutletPlan, now: Now, messages: usize) {
+        while self.starts.front().is_some_and(|(at, _)| at + PROVIDER_SECOND <= now.mono) {
+            self.starts.pop_front();
+        }
+        self.starts.push_back((now.mono, messages));
+        let sum: usize = self.starts.iter().map(|(_, messages)| messages).sum();
+        let requests_max = plan.requests_per_second.map_or(usize::MAX, |max| max as usize);
+        let messages_max = plan.messages_per_second.map_or(usize::MAX, |max| max as usize);
+        assert!(self.starts.len() <= requests_max, "{} requests in a second", self.starts.len());
+        assert!(sum <= messages_max, "{sum} messages in a second");
+    }
+}
+
 /// What names a request to a provider.
-pub fn request_key(plan: &Plan, chunk: &ChunkKey, slots: &[u16]) -> RequestKey {
-    let first = if plan.options.batch_max == 1 { slots[0] } else { chunk.first };
+pub fn request_key(account: &OutletPlan, chunk: &ChunkKey, slots: &[u16]) -> RequestKey {
+    let first = if account.options.batch_max == 1 { slots[0] } else { chunk.first };
     (chunk.frame, first, chunk.attempt)
 }
 

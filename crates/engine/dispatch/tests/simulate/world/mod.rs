@@ -32,28 +32,93 @@ const STEPS_MAX: usize = 10_000;
 
 enum Happening {
     Wake,
-    Accepted { frame: usize },
-    Stored { intake: u64, frame: usize, seq: i64 },
-    Renew { life: u64 },
-    Renewed { life: u64, asked: Micros },
-    Lapses { life: u64 },
+    Accepted {
+        frame: usize,
+    },
+    Stored {
+        intake: u64,
+        frame: usize,
+        seq: i64,
+    },
+    Renew {
+        life: u64,
+    },
+    Renewed {
+        life: u64,
+        asked: Micros,
+    },
+    Lapses {
+        life: u64,
+    },
     Stale,
-    Work { life: u64, priority: usize },
-    Read { life: u64, priority: usize, after: i64, limit: usize },
-    Claimed { life: u64, priority: usize, frames: Vec<Loaded>, more: bool },
-    ClaimFailed { life: u64, priority: usize },
-    Asked { life: u64, chunk: ChunkKey, denied: Vec<(u16, Permit)> },
-    Commit { life: u64 },
-    Saved { life: u64, save: Save },
-    Arrives { request: usize },
-    Ends { request: usize },
-    Report { end: End },
-    MergeStored { life: u64, frames: ByFrame },
-    Ordered { order: Order },
-    Told { life: u64, order: Order },
-    CancelRest { life: u64, campaign: usize, held: HashSet<Id> },
-    Crash { life: u64 },
+    Work {
+        life: u64,
+        priority: usize,
+    },
+    Read {
+        life: u64,
+        priority: usize,
+        after: i64,
+        limit: usize,
+    },
+    Claimed {
+        life: u64,
+        priority: usize,
+        frames: Vec<Loaded>,
+        more: bool,
+    },
+    ClaimFailed {
+        life: u64,
+        priority: usize,
+    },
+    Asked {
+        life: u64,
+        chunk: ChunkKey,
+        denied: Vec<(u16, Permit)>,
+    },
+    Commit {
+        life: u64,
+    },
+    Saved {
+        life: u64,
+        save: Save,
+    },
+    Arrives {
+        request: usize,
+    },
+    Ends {
+        request: usize,
+    },
+    Report {
+        end: End,
+    },
+    MergeStored {
+        life: u64,
+        frames: ByFrame,
+    },
+    Ordered {
+        order: Order,
+    },
+    Told {
+        life: u64,
+        order: Order,
+    },
+    CancelRest {
+        life: u64,
+        campaign: usize,
+        held: HashSet<Id>,
+    },
+    Crash {
+        life: u64,
+    },
     Restart,
+    /// The lease of the account that stands by was taken, or its own lane wants it.
+    Joins {
+        life: u64,
+    },
+    Parts {
+        life: u64,
+    },
 }
 
 pub struct World {
@@ -142,7 +207,8 @@ impl World {
     pub fn run(&mut self) {
         while !self.is_over() {
             let Some(((at, _), happening)) = self.queue.pop_first() else { panic!("nothing is left to happen") };
-            let end = if self.plan.options.per_day_max.is_some() { END_WITH_DAYS } else { END };
+            let days = self.plan.outlets.iter().any(|outlet| outlet.options.per_day_max.is_some());
+            let end = if days { END_WITH_DAYS } else { END };
             assert!(at < end, "stalled");
             self.now = at;
             if at >= self.steps.0 + SECOND {
@@ -154,7 +220,7 @@ impl World {
             self.merge_receipts();
             self.carry_out();
         }
-        self.watch.ended(&self.plan, &self.disk, &self.vendor);
+        self.watch.ended(&self.disk, &self.vendor);
         for state in State::ALL {
             let account = |id: &Id| self.disk.side(id).account().of(state);
             let ended: u64 = self.disk.order.values().map(account).sum();
@@ -172,7 +238,7 @@ impl World {
             self.lane.as_ref().map(Lane::status),
             self.disk.chunks.len(),
             self.disk.retries.len(),
-            self.plan.options,
+            self.plan.outlets.iter().map(|outlet| (&outlet.options, &outlet.outage)).collect::<Vec<_>>(),
         )
     }
 
@@ -236,6 +302,8 @@ impl World {
                 }
             }
             Happening::Restart => self.restart(),
+            Happening::Joins { life } => self.joins(life),
+            Happening::Parts { life } => self.parts(life),
         }
     }
 

@@ -14,28 +14,38 @@ use crate::watch::request_key;
 impl World {
     pub(super) fn start(&mut self, action: Action) {
         let now = self.clock();
-        let outstanding = |r: &&Request| if r.life == self.life { !r.answered } else { !r.lookup && r.ends > self.now };
-        let flying = self.vendor.requests.iter().filter(outstanding).count();
-        let kind = self.watch.starts(&self.plan, &self.disk, now, &action, self.life, flying);
-        self.see(kind);
-        let (chunk, slots, lookup) = match action {
-            Action::Send { chunk, slots } => (chunk, slots, false),
-            Action::Lookup { chunk, slots } => (chunk, slots, true),
+        let (outlet, chunk, slots, lookup) = match action.clone() {
+            Action::Send { outlet, chunk, slots } => (outlet, chunk, slots, false),
+            Action::Lookup { outlet, chunk, slots } => (outlet, chunk, slots, true),
             _ => return,
         };
-        let key = request_key(&self.plan, &chunk, &slots);
+        let outstanding = |r: &&Request| if r.life == self.life { !r.answered } else { !r.lookup && r.ends > self.now };
+        let flying = self.vendor.requests.iter().filter(|r| r.outlet == outlet).filter(outstanding).count();
+        let kind = self.watch.starts(&self.plan, &self.disk, now, &action, self.life, flying);
+        self.see(kind);
+        if outlet > 0 {
+            self.see("failed over");
+        }
+        let account = &self.plan.outlets[outlet];
+        let key = request_key(account, &chunk, &slots);
         let on_its_way = |r: &&Request| r.key == key && !r.lookup && r.arrives.is_some_and(|at| at > self.now);
         let early = self.vendor.requests.iter().find(on_its_way);
         assert!(early.is_none(), "{key:?} is asked about or sent again while it may still arrive");
-        let (r, timeout) = (&mut self.random, self.plan.options.timeout_ms * 1_000);
+        let (r, timeout) = (&mut self.random, account.options.timeout_ms * 1_000);
+        let gone = account.outage.contains(&self.now);
         let (arrives, ends, fate) = if lookup {
-            (None, self.now + r.below(timeout), Fate::Answered)
+            (None, self.now + r.below(timeout), if gone { Fate::Unknown } else { Fate::Answered })
+        } else if gone && account.refuses {
+            (None, self.now + r.below(SECOND / 10), Fate::Unsent)
+        } else if gone {
+            (None, self.now + timeout, Fate::Unknown)
         } else {
             Vendor::fate(r, &self.plan.faults, self.now, timeout)
         };
         let request = self.vendor.requests.len();
         let life = self.life;
-        let new = Request { key, chunk, slots, life, lookup, arrives, ends, fate, verdicts: None, answered: false };
+        let new =
+            Request { outlet, key, chunk, slots, life, lookup, arrives, ends, fate, verdicts: None, answered: false };
         self.vendor.requests.push(new);
         if let Some(at) = arrives {
             self.at(at, Happening::Arrives { request });
@@ -50,7 +60,7 @@ impl World {
             return;
         }
         let frame = one.key.0;
-        let (faults, level) = (&self.plan.faults, self.plan.options.level);
+        let (faults, level) = (&self.plan.faults, self.plan.outlets[one.outlet].options.level);
         let taken = self.vendor.arrive(&mut self.random, faults, level, self.now, request);
         for slot in taken {
             self.report_later(frame, slot);
@@ -94,10 +104,12 @@ impl World {
         }
         one.answered = true;
         let (chunk, slots, lookup, key) = (one.chunk, one.slots.clone(), one.lookup, one.key);
+        let (outlet, gone) = (one.outlet, one.fate == Fate::Unknown);
+        let level = self.plan.outlets[outlet].options.level;
         let roll = self.random.next();
         if lookup {
-            let level = self.plan.options.level;
             let failed = self.now < self.plan.faults.until && self.random.chance(self.plan.faults.lookup_fails);
+            let failed = failed || gone;
             let found =
                 if failed { Err("lookup-failed".to_owned()) } else { Ok(self.vendor.lookup(&key, level, self.now)) };
             self.watch_verdicts(&chunk, &slots, found.as_ref().ok().and_then(Option::as_deref));
@@ -110,10 +122,10 @@ impl World {
             }
             Answer::Throttled { after: Some(after) } => {
                 let until = self.clock().mono + after.as_micros() as Micros;
-                self.watch.throttled_until = self.watch.throttled_until.max(until);
+                self.watch.outlets[outlet].throttled_until = self.watch.outlets[outlet].throttled_until.max(until);
             }
             Answer::Unknown { .. } | Answer::Each(_) => {
-                self.watch.doubted.extend(slots.iter().map(|slot| (chunk.frame, *slot)));
+                self.watch.doubt(slots.iter().map(|slot| (chunk.frame, *slot)), level);
             }
             _ => {}
         }

@@ -153,9 +153,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.life += 1;
         let now = self.clock();
-        let mut lane = Lane::new(self.plan.options.clone(), self.disk.day, self.disk.day_used);
-        let quiet_ms = (self.disk.marked_at + QUIET_MS - now.wall).clamp(0, QUIET_MS);
-        lane.block(now.mono + quiet_ms as Micros * 1_000);
+        let mut lane = Lane::new(self.plan.outlets.iter().map(|outlet| outlet.options.clone()).collect());
         for priority in 0..3 {
             let frames = self.disk.left_overs(priority);
             let doubts = frames.iter().any(|frame| !frame.doubts.is_empty());
@@ -165,8 +163,13 @@ impl World {
             lane.apply(now, Event::Restored { priority, frames });
         }
         self.lane = Some(lane);
+        self.watch.restarted(&self.plan, &self.disk);
+        self.join(0);
         self.lease_begins();
-        self.watch.restarted(&self.disk, now.mono + quiet_ms as Micros * 1_000);
+        if self.plan.outlets.len() > 1 {
+            let life = self.life;
+            self.within(3 * SECOND, Happening::Joins { life });
+        }
         (self.claims, self.saves) = (0, (0, 0));
         self.waiting_claims.clear();
         self.merge = Merge { waiting: self.disk.receipts.keys().copied().collect(), ..Merge::default() };
@@ -182,6 +185,40 @@ impl World {
             }
         }
         self.die_some_time();
+    }
+
+    fn join(&mut self, outlet: usize) {
+        let (now, pace) = (self.clock(), self.disk.pace[outlet]);
+        let quiet_ms = (pace.marked_at + QUIET_MS - now.wall).clamp(0, QUIET_MS);
+        let quiet_until = now.mono + quiet_ms as Micros * 1_000;
+        (self.watch.outlets[outlet].joined, self.watch.outlets[outlet].quiet_until) = (true, quiet_until);
+        self.tell(Event::Joined { outlet, day: pace.day, day_used: pace.day_used, quiet_until });
+    }
+
+    /// The account that stands by is free, or is so later.
+    pub(super) fn joins(&mut self, life: u64) {
+        if life != self.life || self.lane.is_none() {
+            return;
+        }
+        let lent = self.plan.outlets[1].lent.clone();
+        if lent.contains(&self.now) {
+            return self.at(lent.end, Happening::Joins { life });
+        }
+        self.join(1);
+        if self.now < lent.start {
+            self.at(lent.start, Happening::Parts { life });
+        }
+    }
+
+    pub(super) fn parts(&mut self, life: u64) {
+        if life != self.life || self.lane.is_none() {
+            return;
+        }
+        self.see("parted");
+        self.watch.outlets[1].joined = false;
+        self.tell(Event::Parted { outlet: 1 });
+        let back = self.plan.outlets[1].lent.end;
+        self.at(back, Happening::Joins { life });
     }
 
     pub(super) fn die_some_time(&mut self) {

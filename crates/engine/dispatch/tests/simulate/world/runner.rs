@@ -60,7 +60,7 @@ impl World {
         assert!(counted >= flying && (self.life > 1 || counted == flying), "{flying} are in flight");
         let wake = lane.wake_at(now);
         assert!(wake.is_none_or(|at| at > now.mono), "wants to be woken now, after all was done");
-        let tick = if lane.status().day_spent { 60 * SECOND } else { SECOND };
+        let tick = if lane.outlets().iter().any(|outlet| outlet.day_spent) { 60 * SECOND } else { SECOND };
         let wait = wake.map_or(tick, |at| (at - now.mono).min(tick));
         self.queue.remove(&self.timer);
         let at = self.now + wait + self.random.below(self.plan.faults.timer_late_max);

@@ -1,0 +1,222 @@
+//! The next account of the route carries while the first does not answer: in order, nothing twice, and what may have left
+//! by the first one is asked about there and nowhere else.
+
+use naru_dispatch::message::{Channel, Purpose};
+use naru_dispatch::provider::{Level, ReportEnd};
+
+use crate::app::{DOWN, LANE, TestApp};
+use crate::clock::DAY;
+use crate::file::{File, QUARTER_FRAME};
+use crate::life::{batch, messages, report};
+use crate::vendor::Deed;
+use crate::{on_both_engines, on_postgres};
+
+on_both_engines!(
+    what_is_not_in_doubt_leaves_by_the_next_account,
+    an_account_where_nobody_listens_is_passed_over_at_once,
+    a_kill_in_mid_failover_loses_and_doubles_nothing,
+    what_left_by_the_next_account_is_reported_there,
+    an_account_with_messages_of_its_own_carries_them_first,
+    doubts_of_an_account_that_is_gone_are_left_to_a_person,
+    a_route_that_makes_no_sense_is_refused,
+);
+on_postgres!(both_accounts_move_with_the_lane);
+
+const SPARE: &str = "spare";
+const MESSAGES: usize = 240;
+
+/// Two accounts on one route.
+fn with_spare(app: &mut TestApp) {
+    app.lane().in_flight_max = 8;
+    app.lane().batch_max = Some(5);
+    let lane = app.lane().clone();
+    app.config.lane.insert(SPARE.to_owned(), lane);
+    app.config.route.insert(Channel::Sms, vec![LANE.to_owned(), SPARE.to_owned()]);
+}
+
+fn is_open(app: &TestApp, lane: &str) -> bool {
+    let views = app.wait(app.dispatch.lane_views()).unwrap();
+    views.iter().find(|view| view.name == lane).unwrap().outlet.is_some_and(|outlet| outlet.open)
+}
+
+/// Starts, waits for the account that stands by, and takes a file in of which the first requests are in doubt.
+fn fail(app: &mut TestApp, deed: Deed) {
+    app.vendor.leave(LANE, deed);
+    app.start();
+    until_standing_by(app);
+    app.take_in(&File::new("failed-over", MESSAGES, QUARTER_FRAME));
+}
+
+fn until_standing_by(app: &TestApp) {
+    app.eventually("an account to stand by", || {
+        let views = app.wait(app.dispatch.lane_views()).unwrap();
+        let view = views.into_iter().find(|view| view.name == SPARE).unwrap();
+        view.outlet.is_some_and(|outlet| outlet.joined).then_some(())
+    });
+}
+
+fn what_is_not_in_doubt_leaves_by_the_next_account(mut app: TestApp) {
+    with_spare(&mut app);
+    fail(&mut app, Deed::LoseAnswer);
+    // Whoever waits behind a message in doubt waits on; all others have theirs.
+    app.eventually("the others to have theirs", || {
+        let doubtful = app.vendor.came_by(LANE).len() as u64;
+        let (account, held) = (app.account(), held(&app));
+        (account.sent > 0 && account.pending == held && held >= doubtful).then_some(())
+    });
+    assert!(is_open(&app, LANE) && !is_open(&app, SPARE));
+    assert!(app.wait(app.dispatch.lane_views()).unwrap().iter().any(|view| view.name == SPARE && view.stands_in));
+    assert!(app.vendor.came_by(LANE).len() < MESSAGES / 2);
+    app.vendor.come_back(LANE);
+    assert_eq!(app.settle_in_time().sent, MESSAGES as u64);
+    // The first account is the first again.
+    let before = app.vendor.came_by(SPARE).len();
+    app.accept(Purpose::Info, messages(20));
+    app.settle();
+    assert_eq!(app.vendor.came_by(SPARE).len(), before);
+}
+
+/// Messages in doubt and behind one in doubt.
+fn held(app: &TestApp) -> u64 {
+    let views = app.wait(app.dispatch.lane_views()).unwrap();
+    views.iter().find_map(|view| view.status).map_or(0, |status| status.held as u64)
+}
+
+fn an_account_where_nobody_listens_is_passed_over_at_once(mut app: TestApp) {
+    with_spare(&mut app);
+    fail(&mut app, Deed::Unsent);
+    // Nothing is in doubt: time stands still, and all of it leaves.
+    assert_eq!(app.settle().sent, MESSAGES as u64);
+    assert!(is_open(&app, LANE));
+}
+
+fn a_kill_in_mid_failover_loses_and_doubles_nothing(mut app: TestApp) {
+    with_spare(&mut app);
+    app.vendor.keep_waiting_after(30);
+    fail(&mut app, Deed::LoseAnswer);
+    for _ in 0..3 {
+        app.eventually("requests by the next account", || app.vendor.keeps_waiting().then_some(()));
+        app.kill();
+        app.vendor.answer();
+        app.clock.skip(DOWN);
+        app.vendor.keep_waiting_after(12);
+        app.start();
+    }
+    app.vendor.come_back(LANE);
+    app.eventually("requests after the last start", || app.vendor.keeps_waiting().then_some(()));
+    app.vendor.answer();
+    assert_eq!(app.settle_in_time().sent, MESSAGES as u64);
+    assert!(!app.vendor.came_by(SPARE).is_empty());
+}
+
+fn what_left_by_the_next_account_is_reported_there(mut app: TestApp) {
+    with_spare(&mut app);
+    app.vendor.leave(LANE, Deed::Unsent);
+    app.start();
+    until_standing_by(&app);
+    let ids = app.accept(Purpose::Info, messages(10));
+    app.settle();
+    assert!(ids.iter().all(|id| app.vendor.came_by(SPARE).contains(id)));
+    let reports = ids.iter().map(|id| report(*id, ReportEnd::Delivered, "", app.vendor.calls()[0].at)).collect();
+    app.report_by(SPARE, reports).unwrap();
+    app.until("the reports to be merged", |account| account.delivered == 10);
+    // What is of no message is counted and forgotten.
+    let stranger = naru_dispatch::message::MessageId { frame: naru_core::id::Id::new(1), slot: 0 };
+    app.report_by(SPARE, vec![report(stranger, ReportEnd::Delivered, "", 0)]).unwrap();
+    app.eventually("it to be forgotten", || {
+        (app.number("SELECT CAST(COUNT(*) AS BIGINT) FROM dispatch_receipt") == 0).then_some(())
+    });
+}
+
+fn an_account_with_messages_of_its_own_carries_them_first(mut app: TestApp) {
+    with_spare(&mut app);
+    // As before somebody changed the order of the route.
+    app.config.route.insert(Channel::Sms, vec![SPARE.to_owned()]);
+    app.start_intake();
+    let mut own = batch(Purpose::Info, messages(30));
+    own.parts[0].lane = SPARE.to_owned();
+    let own = app.wait(app.dispatch.accept(own)).unwrap();
+    app.kill();
+    app.config.route.insert(Channel::Sms, vec![LANE.to_owned(), SPARE.to_owned()]);
+    app.vendor.keep_waiting();
+    app.start();
+    app.eventually("its own messages to leave", || (!app.vendor.came_by(SPARE).is_empty()).then_some(()));
+    app.vendor.answer();
+    app.settle();
+    assert!(own.iter().all(|id| app.vendor.came_by(SPARE).contains(id)), "by its own account");
+    app.eventually("it to stand by then", || {
+        app.clock.skip(std::time::Duration::from_secs(1));
+        let views = app.wait(app.dispatch.lane_views()).unwrap();
+        let view = views.into_iter().find(|view| view.name == SPARE).unwrap();
+        (view.stands_by_for.is_some() && view.outlet.is_some_and(|outlet| outlet.joined)).then_some(())
+    });
+    app.vendor.leave(LANE, Deed::Unsent);
+    app.accept(Purpose::Info, messages(20));
+    assert_eq!(app.settle_in_time().sent, 50);
+    // And again, while it stands in.
+    let mut own = batch(Purpose::Info, messages(5));
+    own.parts[0].lane = SPARE.to_owned();
+    app.wait(app.dispatch.accept(own)).unwrap();
+    assert_eq!(app.settle_in_time().sent, 55);
+}
+
+fn doubts_of_an_account_that_is_gone_are_left_to_a_person(mut app: TestApp) {
+    with_spare(&mut app);
+    app.vendor.leave(LANE, Deed::Unsent);
+    app.vendor.leave(SPARE, Deed::LoseAnswer);
+    app.start();
+    until_standing_by(&app);
+    app.accept(Purpose::Info, messages(5));
+    app.eventually("a request in doubt at the spare account", || (!app.vendor.came_by(SPARE).is_empty()).then_some(()));
+    let in_doubt = "SELECT CAST(COUNT(*) AS BIGINT) FROM dispatch_chunk WHERE outlet = 'spare'";
+    app.eventually("its mark", || (app.number(in_doubt) > 0).then_some(()));
+    app.stop();
+    app.config.lane.remove(SPARE);
+    app.config.route.clear();
+    app.vendor.come_back(LANE);
+    app.clock.skip(DOWN);
+    app.start();
+    let (account, doubtful) = (app.settle_in_time(), app.vendor.came_by(SPARE).len() as u64);
+    assert_eq!((account.unknown, account.sent), (doubtful, 5 - doubtful));
+}
+
+fn a_route_that_makes_no_sense_is_refused(mut app: TestApp) {
+    with_spare(&mut app);
+    let route = |lanes: &[&str]| lanes.iter().map(|lane| (*lane).to_owned()).collect::<Vec<String>>();
+    let mut refused = |lanes: &[&str], shards: u16| {
+        app.config.route.insert(Channel::Sms, route(lanes));
+        app.config.lane.get_mut(SPARE).unwrap().shards = shards;
+        app.config.check().err().map(|failure| failure.code)
+    };
+    assert_eq!(refused(&[LANE, SPARE], 1), None);
+    assert_eq!(refused(&[LANE, "nowhere"], 1).as_deref(), Some("route-unknown"));
+    assert_eq!(refused(&[LANE, SPARE, LANE], 1).as_deref(), Some("route-twice"));
+    assert_eq!(refused(&[LANE, SPARE], 2).as_deref(), Some("route-shards"));
+    app.config.lane.get_mut(SPARE).unwrap().shards = 1;
+    app.config.route.insert(Channel::Email, route(&[LANE]));
+    assert_eq!(app.config.check().err().map(|failure| failure.code).as_deref(), Some("route-channel"));
+    app.config.route.clear();
+    app.config.lane.remove(SPARE);
+    app.start();
+}
+
+fn both_accounts_move_with_the_lane(mut app: TestApp) {
+    with_spare(&mut app);
+    app.vendor.level(Level::Lookup { life: DAY });
+    app.vendor.keep_waiting_after(20);
+    fail(&mut app, Deed::LoseAnswer);
+    let second = app.another();
+    second.wait(second.dispatch.run()).unwrap();
+    app.eventually("requests by the next account", || app.vendor.keeps_waiting().then_some(()));
+    app.kill();
+    app.vendor.answer();
+    app.clock.skip(DOWN);
+    second.wait(crate::life::change(second.store(), "UPDATE job_lease SET expires_at = 0"));
+    second.eventually("both leases to be taken", || {
+        let both = "SELECT CAST(COUNT(*) AS BIGINT) FROM job_lease WHERE holder = 'another' AND name LIKE 'lane/%'";
+        (second.number(both) == 2).then_some(())
+    });
+    app.vendor.come_back(LANE);
+    assert_eq!(second.settle_in_time().sent, MESSAGES as u64);
+    second.stop();
+}
