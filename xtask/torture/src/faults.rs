@@ -26,6 +26,8 @@ const DOWN_MS: (u64, u64) = (0, 1_500);
 const AGAIN_PERCENT: u64 = 30;
 /// Into a start.
 const AGAIN_MS: (u64, u64) = (20, 1_500);
+/// Of a hundred vendors of which another stands by so many stay away for longer than a request waits.
+const GONE_PERCENT: u64 = 50;
 /// Where two instances carry, one in four that are killed stays away for longer than its lease: the other takes over.
 const AWAY_MS: (u64, u64) = (7_000, 12_000);
 const AWAY_PERCENT: u64 = 25;
@@ -41,8 +43,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub enum Target {
     /// An instance is killed.
     Serve(usize),
-    /// The vendor is killed.
-    Sandbox,
+    /// A vendor is killed.
+    Sandbox(usize),
     /// The database server is killed.
     Postgres,
     /// An instance is frozen.
@@ -54,7 +56,7 @@ impl Target {
     pub fn name(self) -> &'static str {
         match self {
             Target::Serve(_) => "serve",
-            Target::Sandbox => "sandbox",
+            Target::Sandbox(_) => "sandbox",
             Target::Postgres => "postgres",
             Target::Frost(_) => "frozen serve",
         }
@@ -82,7 +84,7 @@ pub async fn make(world: &Arc<World>, clock: &Arc<dyn Clock>) -> Result<Vec<Faul
         pause(dice.millis(GAP_MS.0, GAP_MS.1)).await;
         let target = choose(world, &mut dice);
         let again = match target {
-            Target::Serve(_) | Target::Sandbox if dice.percent(AGAIN_PERCENT) => dice.between(1, 2) as usize,
+            Target::Serve(_) | Target::Sandbox(_) if dice.percent(AGAIN_PERCENT) => dice.between(1, 2) as usize,
             _ => 0,
         };
         let again = again.min(world.plan.kills - kills - 1);
@@ -116,7 +118,7 @@ fn choose(world: &World, dice: &mut Dice) -> Target {
         return Target::Frost(no);
     }
     match dice.between(0, 99) {
-        0..20 => Target::Sandbox,
+        0..20 => Target::Sandbox(dice.pick(world.sandboxes.len())),
         20..45 if world.plan.engine == Engine::Postgres => Target::Postgres,
         _ => Target::Serve(no),
     }
@@ -131,7 +133,7 @@ enum Held {
 fn hold(world: &World, target: Target) -> Option<Held> {
     Some(match target {
         Target::Serve(no) | Target::Frost(no) => Held::Process(world.serves[no].clone().try_lock_owned().ok()?),
-        Target::Sandbox => Held::Process(world.sandbox.clone().try_lock_owned().ok()?),
+        Target::Sandbox(no) => Held::Process(world.sandboxes[no].clone().try_lock_owned().ok()?),
         Target::Postgres => Held::Postgres(world.postgres.clone()?.try_lock_owned().ok()?),
     })
 }
@@ -139,7 +141,8 @@ fn hold(world: &World, target: Target) -> Option<Held> {
 /// Hits a target that is up, and undoes it; answers which messages were in doubt meanwhile.
 async fn hit(world: &World, target: Target, held: Held, again: usize, mut dice: Dice) -> Result<HashSet<String>> {
     let away = matches!(target, Target::Serve(_)) && world.serves.len() > 1 && dice.percent(AWAY_PERCENT);
-    let (shortest, longest) = if away { AWAY_MS } else { DOWN_MS };
+    let gone = matches!(target, Target::Sandbox(_)) && world.sandboxes.len() > 1 && dice.percent(GONE_PERCENT);
+    let (shortest, longest) = if away || gone { AWAY_MS } else { DOWN_MS };
     let down = dice.millis(shortest, longest);
     let mut process = match held {
         Held::Process(process) => process,
@@ -166,16 +169,18 @@ async fn hit(world: &World, target: Target, held: Held, again: usize, mut dice: 
     pause(down).await;
     for _ in 0..again {
         *process = match target {
-            Target::Serve(no) => world.begin_serve(no)?,
-            _ => world.begin_sandbox()?,
+            Target::Sandbox(no) => world.begin_sandbox(no)?,
+            Target::Serve(no) | Target::Frost(no) => world.begin_serve(no)?,
+            Target::Postgres => break,
         };
         pause(dice.millis(AGAIN_MS.0, AGAIN_MS.1)).await;
         process.kill();
         doubts.extend(view::doubts(&world.store).await?);
     }
     *process = match target {
-        Target::Serve(no) => world.start_serve(no).await?,
-        _ => world.start_sandbox().await?,
+        Target::Sandbox(no) => world.start_sandbox(no).await?,
+        Target::Serve(no) | Target::Frost(no) => world.start_serve(no).await?,
+        Target::Postgres => return Ok(doubts),
     };
     Ok(doubts)
 }

@@ -188,7 +188,8 @@ fn told(plan: &Plan) -> String {
         Engine::Sqlite => "sqlite".to_owned(),
         Engine::Postgres => format!("postgres × {}", plan.instances),
     };
-    format!("{engine}, {}, {} kills, seed {}", plan.level.name(), plan.kills, plan.seed)
+    let spare = if plan.vendors > 1 { ", another stands by" } else { "" };
+    format!("{engine}, {}{spare}, {} kills, seed {}", plan.level.name(), plan.kills, plan.seed)
 }
 
 /// Rounds over engines and levels. A run of one round has the seed it was given, so that a round can be had again.
@@ -218,6 +219,8 @@ fn plans(line: &Line, seed: u64) -> Vec<Plan> {
                 level: levels[(no + no / levels.len()) % levels.len()],
                 instances,
                 kills: line.kills / rounds + usize::from(no < line.kills % rounds),
+                // Each engine meets each level with and without one that stands by.
+                vendors: 1 + (no + no / 2) % 2,
                 seed: if one { seed } else { Dice::new(seed).part(no as u64).throw() % 1_000_000_000 },
             }
         })

@@ -28,6 +28,7 @@ impl Sums {
         let rows = [
             ("promised", verdict.promised),
             ("taken", verdict.taken),
+            ("stood in", round.stood_in as usize),
             ("lost", verdict.lost.len()),
             ("stored twice", verdict.stored_twice.len()),
             ("doubled", verdict.doubled.len()),
@@ -56,7 +57,8 @@ impl Sums {
         let kills: Vec<String> = self.faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
         lines.push(("kills and frosts", kills.join(", ")));
         lines.push(("messages promised", row("promised").to_string()));
-        lines.push(("taken by the vendor", row("taken").to_string()));
+        let stood_in = row("stood in");
+        lines.push(("taken by vendors", format!("{} ({stood_in} by the one that stands by)", row("taken"))));
         lines.push(("lost", row("lost").to_string()));
         lines.push(("stored twice", row("stored twice").to_string()));
         lines.push(("doubled", format!("{} (and {} within none's window)", row("doubled"), row("doubled, declared"))));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naru_core::clock::{Clock, Millis};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::Result;
@@ -25,6 +26,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(240);
 pub struct Round {
     /// What was hit.
     pub faults: Vec<Fault>,
+    /// Messages that left by the vendor that stands by.
+    pub stood_in: u64,
     /// What the join said.
     pub verdict: Verdict,
     /// Messages in doubt and unknown when the last kill was undone.
@@ -65,23 +68,31 @@ pub async fn play(
     if let Err(why) = world.done(0, &["audit"]).await {
         broken.push(why);
     }
-    let ledger = world.done(0, &["sandbox", "ledger", "--url", &format!("http://{}", world.vendor)]).await?;
+    let (mut accepted, mut peak, mut taken_by) = (0, 0, Vec::new());
+    for vendor in &world.vendors {
+        let ledger = world.done(0, &["sandbox", "ledger", "--url", &format!("http://{vendor}")]).await?;
+        let number =
+            |at: &str| ledger.pointer(at).and_then(Value::as_u64).ok_or_else(|| format!("the ledger: {ledger}"));
+        taken_by.push(number("/messages/accepted")?);
+        (accepted, peak) = (accepted + taken_by[taken_by.len() - 1], peak.max(number("/requests_per_second_peak")?));
+    }
     let facts = Facts {
         level: world.plan.level,
         notes,
         messages: view::messages(&world.store).await?,
-        entries: view::entries(&world.vendor).await?,
+        entries: view::entries(&world.vendors).await?,
         doubts: faults.iter().flat_map(|fault| fault.doubts.iter().cloned()).collect::<HashSet<_>>(),
-        peak: ledger["requests_per_second_peak"].as_u64().ok_or_else(|| format!("naru sandbox ledger: {ledger}"))?,
+        peak,
     };
-    if ledger["messages"]["accepted"].as_u64() != Some(facts.entries.len() as u64) {
-        broken.push(format!("the vendor's sums and entries differ: {ledger}"));
+    if accepted != facts.entries.len() as u64 {
+        broken.push(format!("the vendors' sums and entries differ: {accepted} and {}", facts.entries.len()));
     }
     let verdict = join(&facts);
     broken.extend(verdict.broken());
     let (starts, panics) = logs(&world);
     broken.extend(panics);
-    Ok(Round { takeovers_ms: takeover::times(&faults, &starts), faults, verdict, before, took_s, broken })
+    let stood_in = taken_by.iter().skip(1).sum();
+    Ok(Round { stood_in, takeovers_ms: takeover::times(&faults, &starts), faults, verdict, before, took_s, broken })
 }
 
 /// Waits until nothing is left to be done, and says what is where that takes too long.

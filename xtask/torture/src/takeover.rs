@@ -63,6 +63,6 @@ mod tests {
         all.extend(starts(1, &("not json lane started\n".to_owned() + &line("1970-01-01T00:00:09.500Z", "a"))));
         let fault = |target, at| Fault { target, at, kills: 1, doubts: HashSet::new() };
         assert_eq!(times(&[fault(Target::Serve(0), 2_000)], &all), [7_500], "b is carried by nobody again");
-        assert!(times(&[fault(Target::Serve(1), 2_000), fault(Target::Sandbox, 2_000)], &all).is_empty());
+        assert!(times(&[fault(Target::Serve(1), 2_000), fault(Target::Sandbox(0), 2_000)], &all).is_empty());
     }
 }

@@ -132,8 +132,17 @@ pub async fn messages(store: &str) -> Result<Vec<Message>> {
     Ok(messages)
 }
 
-/// Everything the vendor took, in the order it came.
-pub async fn entries(vendor: &str) -> Result<Vec<Entry>> {
+/// Everything that vendors took, in the order it came: on one machine they have one clock.
+pub async fn entries(vendors: &[String]) -> Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for vendor in vendors {
+        all.extend(entries_of(vendor).await?);
+    }
+    all.sort_by_key(|entry| entry.at_us);
+    Ok(all)
+}
+
+async fn entries_of(vendor: &str) -> Result<Vec<Entry>> {
     let client = reqwest::Client::builder().no_proxy().build().map_err(|e| e.to_string())?;
     let text = async { client.get(format!("http://{vendor}/ledger/entries")).send().await?.text().await };
     let text = text.await.map_err(|e| format!("the vendor's ledger: {e}"))?;

@@ -22,8 +22,8 @@ pub const CAP: u32 = 40;
 pub const LIMIT: u32 = CAP + CAP / 5;
 /// After this a request's outcome counts as unknown; short, so that a doubt is looked into soon.
 pub const TIMEOUT_MS: u64 = 2_000;
-/// The one lane, and what receipts are signed with.
-const LANE: &str = "lane";
+/// The lane, the one that stands by for it in some rounds, and what receipts are signed with.
+const LANES: [&str; 2] = ["lane", "spare"];
 const SECRET: &str = "torture";
 /// Parts of the lane where two instances share it: an instance that comes back gets one of them.
 const SHARDS: u32 = 3;
@@ -77,6 +77,8 @@ pub struct Plan {
     pub level: Level,
     /// How many instances carry.
     pub instances: usize,
+    /// How many vendors are on the route: a second one stands by.
+    pub vendors: usize,
     /// How many kills.
     pub kills: usize,
     /// What chance begins with.
@@ -95,12 +97,12 @@ pub struct World {
     pub ports: Vec<u16>,
     /// Instances.
     pub serves: Vec<Arc<Mutex<Process>>>,
-    /// The vendor.
-    pub sandbox: Arc<Mutex<Process>>,
+    /// Vendors.
+    pub sandboxes: Vec<Arc<Mutex<Process>>>,
     /// The database server.
     pub postgres: Option<Arc<Mutex<Postgres>>>,
-    /// Where the vendor listens.
-    pub vendor: String,
+    /// Where the vendors listen.
+    pub vendors: Vec<String>,
     /// Shown by whoever calls the API.
     pub token: String,
     naru: PathBuf,
@@ -120,23 +122,27 @@ impl World {
             None => format!("sqlite:{}", folder.join("naru.db").display()),
         };
         // Not by the seed: two runs of one seed may be under way.
-        let ports = free_ports(&mut dice.part(u64::from(std::process::id())), plan.instances + 1)?;
-        let vendor = format!("127.0.0.1:{}", ports[plan.instances]);
+        let ports = free_ports(&mut dice.part(u64::from(std::process::id())), plan.instances + plan.vendors)?;
+        let vendors: Vec<String> = ports[plan.instances..].iter().map(|port| format!("127.0.0.1:{port}")).collect();
         write(&folder.join("receipt-secret"), SECRET)?;
         for (no, port) in ports[..plan.instances].iter().enumerate() {
-            write(&folder.join(format!("naru-{no}.toml")), &configuration(&plan, no, *port, &store, &vendor))?;
+            write(&folder.join(format!("naru-{no}.toml")), &configuration(&plan, no, *port, &store, &vendors))?;
         }
-        let mut sandbox = begin_sandbox(&plan, naru, folder, &vendor, ports[0])?;
-        sandbox.says("http://").await?;
+        let mut sandboxes = Vec::new();
+        for (no, vendor) in vendors.iter().enumerate() {
+            let mut sandbox = begin_sandbox(&plan, naru, folder, no, vendor, ports[0])?;
+            sandbox.says("http://").await?;
+            sandboxes.push(Arc::new(Mutex::new(sandbox)));
+        }
         let mut world = World {
             store,
             ports: ports[..plan.instances].to_vec(),
             plan,
             folder: folder.to_owned(),
             serves: Vec::new(),
-            sandbox: Arc::new(Mutex::new(sandbox)),
+            sandboxes,
             postgres,
-            vendor,
+            vendors,
             token: String::new(),
             naru: naru.to_owned(),
         };
@@ -214,19 +220,19 @@ impl World {
         Process::start(self.command(no, &["serve"]), &format!("serve {no}"), &log)
     }
 
-    /// Starts the vendor on the ledger that is there.
-    pub async fn start_sandbox(&self) -> Result<Process> {
+    /// Starts a vendor on the ledger that is there.
+    pub async fn start_sandbox(&self, no: usize) -> Result<Process> {
         come_back(|| async {
-            let mut process = self.begin_sandbox()?;
+            let mut process = self.begin_sandbox(no)?;
             process.says("http://").await?;
             Ok(process)
         })
         .await
     }
 
-    /// Starts the vendor and does not wait for it.
-    pub fn begin_sandbox(&self) -> Result<Process> {
-        begin_sandbox(&self.plan, &self.naru, &self.folder, &self.vendor, self.ports[0])
+    /// Starts a vendor and does not wait for it.
+    pub fn begin_sandbox(&self, no: usize) -> Result<Process> {
+        begin_sandbox(&self.plan, &self.naru, &self.folder, no, &self.vendors[no], self.ports[0])
     }
 }
 
@@ -241,24 +247,31 @@ async fn come_back<F: Future<Output = Result<Process>>>(start: impl Fn() -> F) -
     }
 }
 
-fn begin_sandbox(plan: &Plan, naru: &Path, folder: &Path, listen: &str, receiver: u16) -> Result<Process> {
+fn begin_sandbox(plan: &Plan, naru: &Path, folder: &Path, no: usize, listen: &str, receiver: u16) -> Result<Process> {
     let mut command = Command::new(naru);
     command.args(["--lang", "en", "sandbox", "--listen", listen, "--level", plan.level.name()]);
     command.args(["--requests-per-second", &LIMIT.to_string(), "--latency-ms", "40", "--fault", "busy=2"]);
-    command.args(["--receipts-to", &format!("http://127.0.0.1:{receiver}/v1/receipts/{LANE}")]);
-    command.args(["--receipts-secret", SECRET, "--ledger-file"]).arg(folder.join("ledger"));
-    Process::start(command, "sandbox", &folder.join("sandbox.log"))
+    command.args(["--receipts-to", &format!("http://127.0.0.1:{receiver}/v1/receipts/{}", LANES[no])]);
+    command.args(["--receipts-secret", SECRET, "--ledger-file"]).arg(folder.join(format!("ledger-{no}")));
+    Process::start(command, &format!("sandbox {no}"), &folder.join(format!("sandbox-{no}.log")))
 }
 
-fn configuration(plan: &Plan, no: usize, port: u16, store: &str, vendor: &str) -> String {
+fn configuration(plan: &Plan, no: usize, port: u16, store: &str, vendors: &[String]) -> String {
     let shards = if plan.instances > 1 { SHARDS } else { 1 };
     let level = plan.level.name();
+    let route = &LANES[..vendors.len()];
+    let lane = |(lane, vendor): (&&str, &String)| {
+        format!(
+            "[dispatch.lane.{lane}]\nprovider = \"sandbox\"\nchannel = \"sms\"\nurl = \"http://{vendor}\"\n\
+             receipt_secret = {{ file = \"receipt-secret\" }}\nshards = {shards}\nrequests_per_second_max = {CAP}\n\
+             in_flight_max = 12\nbatch_max = 10\ntimeout_ms = {TIMEOUT_MS}\nattempts_max = 100\nretry_base_ms = 50\n\
+             retry_max_ms = 500\n"
+        )
+    };
+    let lanes: String = route.iter().zip(vendors).map(lane).collect();
     format!(
         "data_dir = \"data-{no}\"\n[store]\nurl = \"{store}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\n\
-         [dispatch.route]\nsms = [\"{LANE}\"]\n[dispatch.lane.{LANE}]\nprovider = \"sandbox\"\nchannel = \"sms\"\n\
-         url = \"http://{vendor}\"\nreceipt_secret = {{ file = \"receipt-secret\" }}\nshards = {shards}\n\
-         requests_per_second_max = {CAP}\nin_flight_max = 12\nbatch_max = 10\ntimeout_ms = {TIMEOUT_MS}\n\
-         attempts_max = 100\nretry_base_ms = 50\nretry_max_ms = 500\n[provider]\nsandbox_level = \"{level}\"\n\
+         [dispatch.route]\nsms = {route:?}\n{lanes}[provider]\nsandbox_level = \"{level}\"\n\
          [consent.channel.sms]\nexempt = true\n"
     )
 }

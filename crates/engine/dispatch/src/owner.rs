@@ -430,8 +430,7 @@ impl Owner {
         if self.is_embedded() || self.held.len() < 2 || self.held.values().any(|held| held.leaving) {
             return;
         }
-        let standbys = self.held.values().flat_map(|held| &held.standbys).filter(|standby| standby.lease.is_some());
-        let carried = self.held.len() + standbys.count();
+        let carried = self.held.keys().filter(|shard| self.is_shared_out(shard)).count();
         let least = match self.least_elsewhere().await {
             Ok(least) => least,
             Err(error) => return tracing::warn!(error = %error, "it could not be seen what other instances carry"),
@@ -443,21 +442,29 @@ impl Owner {
         }
     }
 
+    /// Whether it counts as work of an instance: what stands by goes where the lane is.
+    fn is_shared_out(&self, shard: &Shard) -> bool {
+        self.parts.config.stands_by_for(&shard.lane).is_none()
+    }
+
     /// How many shards the living instance with the fewest carries, this one aside.
     async fn least_elsewhere(&self) -> Result<Option<usize>, StoreError> {
         let ctx = &self.parts.ctx;
+        let leases: Vec<String> =
+            self.parts.shards.all().filter(|shard| self.is_shared_out(shard)).map(|shard| shard.lease()).collect();
+        let places: Vec<String> = (2..leases.len() + 2).map(|place| format!("${place}")).collect();
         let text = format!(
             "SELECT CAST(COUNT(l.name) AS BIGINT) FROM job_instance i
-             LEFT JOIN job_lease l ON l.holder = i.name AND l.expires_at > {now} AND l.name LIKE 'lane/%'
+             LEFT JOIN job_lease l ON l.holder = i.name AND l.expires_at > {now} AND l.name IN ({places})
              WHERE i.seen_at > {now} - {life} AND i.state = 'open' AND i.name <> $1
              GROUP BY i.name ORDER BY 1 LIMIT 1",
             now = ctx.store().engine().now(),
             life = lease::LEASE_MS,
+            places = places.join(", "),
         );
-        let least: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
-            .bind(ctx.instance().name())
-            .fetch_optional(ctx.store().reader())
-            .await?;
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(ctx.instance().name().to_owned());
+        let query = leases.into_iter().fold(query, |query, lease| query.bind(lease));
+        let least: Option<i64> = query.fetch_optional(ctx.store().reader()).await?;
         Ok(least.map(|least| least as usize))
     }
 

@@ -20,7 +20,7 @@ on_both_engines!(
     doubts_of_an_account_that_is_gone_are_left_to_a_person,
     a_route_that_makes_no_sense_is_refused,
 );
-on_postgres!(both_accounts_move_with_the_lane);
+on_postgres!(both_accounts_move_with_the_lane, shards_and_those_that_stand_by_for_them_settle_down);
 
 const SPARE: &str = "spare";
 const MESSAGES: usize = 240;
@@ -218,5 +218,34 @@ fn both_accounts_move_with_the_lane(mut app: TestApp) {
     });
     app.vendor.come_back(LANE);
     assert_eq!(second.settle_in_time().sent, MESSAGES as u64);
+    second.stop();
+}
+
+fn shards_and_those_that_stand_by_for_them_settle_down(mut app: TestApp) {
+    app.lane().shards = 3;
+    with_spare(&mut app);
+    app.start();
+    let second = app.another();
+    // What presence keeps: both are there.
+    let seen = "INSERT INTO job_instance (name, version, started_at, seen_at, drain_until, busy)
+        SELECT column1, '0', 0, 99999999999999, 0, '[]' FROM (VALUES ('first'), ('another')) AS v";
+    second.wait(crate::life::change(second.store(), seen));
+    second.wait(second.dispatch.run()).unwrap();
+    let held = |by: &str| match by {
+        "first" => "SELECT CAST(COUNT(*) AS BIGINT) FROM job_lease WHERE holder = 'first' AND name LIKE 'lane/main%'",
+        _ => "SELECT CAST(COUNT(*) AS BIGINT) FROM job_lease WHERE holder = 'another' AND name LIKE 'lane/main%'",
+    };
+    app.eventually("one to go over", || {
+        (app.number(held("first")) == 2 && app.number(held("another")) == 1).then_some(())
+    });
+    app.eventually("all to stand by", || {
+        let spares = "SELECT CAST(COUNT(*) AS BIGINT) FROM job_lease WHERE holder <> '' AND name LIKE 'lane/spare%'";
+        (app.number(spares) == 3).then_some(())
+    });
+    let fences = "SELECT CAST(SUM(fence) AS BIGINT) FROM job_lease";
+    let before = app.number(fences);
+    app.take_in(&File::new("settled", MESSAGES, QUARTER_FRAME));
+    assert_eq!(app.settle().sent, MESSAGES as u64);
+    assert_eq!(app.number(fences), before, "nothing moves any more");
     second.stop();
 }
