@@ -277,10 +277,12 @@ impl Owner {
                 continue;
             }
             let Some(held) = self.held.get_mut(&shard) else { continue };
-            let has_lease = held.standbys[no].lease.is_some();
+            let (has_lease, parting) = (held.standbys[no].lease.is_some(), held.standbys[no].parting);
             let done = match (own_work, has_lease) {
                 (false, false) => self.join(&shard, no, &standby).await,
+                // What has begun to part parts, and joins again.
                 (true, true) => self.part(&shard, no).await,
+                (false, true) if parting => self.part(&shard, no).await,
                 _ => Ok(()),
             };
             if let Err(failure) = done {
@@ -324,7 +326,7 @@ impl Owner {
             return Ok(());
         }
         let status = health.outlets.get(no + 1).map(|outlet| outlet.status);
-        if status.is_some_and(|status| !status.joined && status.in_flight == 0)
+        if status.is_some_and(|status| !status.joined && status.idle)
             && let Some(lease) = standby.lease.take()
         {
             self.leases.take_off(&held.lease, &lease);
@@ -396,7 +398,6 @@ impl Owner {
         let outlet = Outlet {
             lane: shard.lane.to_string(),
             allow_list: self.allow_list(&config)?,
-            batch_max: options.batch_max,
             timeout: Duration::from_millis(config.timeout_ms),
             gauges: LaneGauges::new(self.parts.ctx.metrics(), shard),
             provider,
@@ -436,7 +437,8 @@ impl Owner {
             Err(error) => return tracing::warn!(error = %error, "it could not be seen what other instances carry"),
         };
         if least.is_some_and(|least| least + 2 <= carried)
-            && let Some((_, held)) = self.held.iter_mut().max_by(|a, b| a.0.cmp(b.0))
+            && let Some(last) = self.held.keys().filter(|shard| self.is_shared_out(shard)).max().cloned()
+            && let Some(held) = self.held.get_mut(&last)
         {
             held.leave_soon();
         }

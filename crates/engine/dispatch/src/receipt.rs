@@ -195,7 +195,7 @@ impl Desk {
         let mut by_shard: HashMap<Shard, Vec<End>> = HashMap::new();
         for end in ends {
             // An account reports on what may have left by it, and on nothing else.
-            let mine = |shard: &&Shard| self.shards.first(&shard.lane) == self.shards.first(lane);
+            let mine = |shard: &&Shard| self.shards.may_meet(&shard.lane, lane);
             let shard = shards.get(&end.0.frame).filter(mine).cloned();
             by_shard.entry(shard.unwrap_or_else(|| Shard::new(self.shards.first(lane), 0))).or_default().push(end);
         }

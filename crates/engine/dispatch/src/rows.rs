@@ -240,9 +240,9 @@ fn bind_key(bound: &mut Bound, key: &ChunkKey) {
 async fn insert_marks(script: &mut Script<'_>, outlets: &[OutletName], marks: &[Mark]) -> Result<()> {
     let text = |before, rows| {
         format!(
-            "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, outlet, started_at, deadline)
+            "INSERT INTO dispatch_chunk (frame, first, attempt, slots, tries, adapter, outlet, single, started_at, deadline)
              VALUES {} ON CONFLICT (frame, first, attempt) DO UPDATE SET deadline = excluded.deadline",
-            many::values(before, rows, 9)
+            many::values(before, rows, 10)
         )
     };
     let bind = |bound: &mut Bound, mark: &Mark| {
@@ -253,10 +253,11 @@ async fn insert_marks(script: &mut Script<'_>, outlets: &[OutletName], marks: &[
             .bind(i64::from(mark.tries))
             .bind(*adapter)
             .bind(name.clone())
+            .bind(i64::from(mark.single))
             .bind(mark.started_at)
             .bind(mark.deadline);
     };
-    script.add(marks, 9, text, bind).await
+    script.add(marks, 10, text, bind).await
 }
 
 async fn update_left(script: &mut Script<'_>, left: &[(ChunkKey, Vec<u16>)]) -> Result<()> {
@@ -417,7 +418,7 @@ pub async fn left_of(conn: &mut AnyConnection, frame: Id, outlets: &[OutletName]
     let retries = retries.filter(|retry| retry.as_ref().is_ok_and(|r: &Retry| !r.slots.is_empty()) || retry.is_err());
     let retries = retries.collect::<Result<Vec<Retry>>>()?;
     let chunks = sqlx::query(
-        "SELECT first, attempt, slots, tries, started_at, deadline, outlet FROM dispatch_chunk WHERE frame = $1
+        "SELECT first, attempt, slots, tries, started_at, deadline, outlet, single FROM dispatch_chunk WHERE frame = $1
          ORDER BY first, attempt",
     )
     .bind(frame.0.to_vec())
@@ -429,6 +430,7 @@ pub async fn left_of(conn: &mut AnyConnection, frame: Id, outlets: &[OutletName]
         Ok(Doubt {
             key: ChunkKey { frame, first, attempt },
             outlet: if outlet.is_empty() { Some(0) } else { outlets.iter().position(|(name, _)| *name == outlet) },
+            single: row.try_get::<Option<i64>, _>(7)?.map(|single| single == 1),
             slots: slots_from_bytes(&row.try_get::<Vec<u8>, _>(2)?),
             tries: row.try_get::<i64, _>(3)? as u16,
             started_at: row.try_get(4)?,

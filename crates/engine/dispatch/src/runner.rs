@@ -81,8 +81,6 @@ pub struct Outlet {
     pub provider: Arc<dyn Provider>,
     /// The only recipients, where set.
     pub allow_list: Option<HashSet<String>>,
-    /// Messages of one request: the provider's bound or the lane's own, whichever is lower.
-    pub batch_max: usize,
     /// After this a request counts as unknown.
     pub timeout: Duration,
     /// Numbers for `/metrics`.
@@ -439,8 +437,8 @@ impl Runner {
             }
             Action::Ask { outlet, chunk, slots, priority } => self.ask(outlet, chunk, slots, priority),
             Action::Save(save) => self.save(save),
-            Action::Send { outlet, chunk, slots } => self.send(outlet, chunk, slots),
-            Action::Lookup { outlet, chunk, slots } => self.lookup(outlet, chunk, slots),
+            Action::Send { outlet, single, chunk, slots } => self.send(outlet, single, chunk, slots),
+            Action::Lookup { outlet, single, chunk, slots } => self.lookup(outlet, single, chunk, slots),
             Action::Done { frame } => {
                 self.frames.remove(&frame);
             }
@@ -495,22 +493,22 @@ impl Runner {
         });
     }
 
-    fn send(&mut self, outlet: usize, chunk: ChunkKey, slots: Vec<u16>) {
+    fn send(&mut self, outlet: usize, single: bool, chunk: ChunkKey, slots: Vec<u16>) {
         let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
         let frame = self.frames.get(&chunk.frame).cloned();
         let activity = self.parts.lifecycle.activity("requests on their way");
         self.parts.lifecycle.spawn("send", async move {
-            let answer = send(&parts, outlet, frame, chunk, &slots).await;
+            let answer = send(&parts, outlet, frame, (chunk, single), &slots).await;
             drop(activity);
             let _ = messages.send(Message::Event(Event::Answered { chunk, slots, answer, roll })).await;
         });
     }
 
-    fn lookup(&mut self, outlet: usize, chunk: ChunkKey, slots: Vec<u16>) {
+    fn lookup(&mut self, outlet: usize, single: bool, chunk: ChunkKey, slots: Vec<u16>) {
         let (parts, messages, roll) = (self.parts.clone(), self.messages.clone(), self.roll());
         self.parts.lifecycle.spawn("lookup", async move {
             let by = &parts.outlets[outlet];
-            let key = request_key(&chunk, &slots, by.batch_max);
+            let key = request_key(&chunk, &slots, single);
             let found = match tokio::time::timeout(by.timeout, by.provider.lookup(&key)).await {
                 Ok(found) => found,
                 Err(_) => Err("lookup-timed-out".to_owned()),

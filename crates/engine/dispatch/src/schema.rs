@@ -5,11 +5,15 @@ use naru_store::migrate::Migration;
 /// Forward-only steps.
 pub const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "the engine's tables", oldest: "0.1", sql: FIRST },
-    Migration { version: 2, name: "the account that a request left by", oldest: "0.1", sql: OUTLET },
+    Migration { version: 2, name: "how a request left", oldest: "0.1", sql: OUTLET },
 ];
 
 /// Empty is the lane's own account.
-const OUTLET: &str = "ALTER TABLE dispatch_chunk ADD COLUMN outlet TEXT NOT NULL DEFAULT '';";
+const OUTLET: &str = "
+ALTER TABLE dispatch_chunk ADD COLUMN outlet TEXT NOT NULL DEFAULT '';
+-- 1: each slot is a request of its own, 0: all are one; none where nobody wrote it down.
+ALTER TABLE dispatch_chunk ADD COLUMN single BIGINT;
+";
 
 const FIRST: &str = "
 -- A template never changes; a new text is a new version.

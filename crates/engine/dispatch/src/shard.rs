@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::{DispatchConfig, LaneConfig};
+use crate::message::Channel;
 
 /// Names a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,7 +61,8 @@ struct Parts {
     count: u16,
     /// The first lane of its route: the lane itself, or the one that it stands by for.
     first: String,
-    /// Whether there is no other lane on its route.
+    channel: Channel,
+    /// Whether there is no other lane of its channel.
     alone: bool,
 }
 
@@ -69,8 +71,9 @@ impl Shards {
     pub fn of(config: &DispatchConfig) -> Shards {
         let parts = |(name, lane): (&String, &LaneConfig)| {
             let first = config.stands_by_for(name).unwrap_or(name).to_owned();
-            let alone = first == *name && config.stand_by_for(name).is_empty();
-            let parts = Parts { count: lane.shards, alone, first };
+            let of_channel = config.lane.values().filter(|other| other.channel == lane.channel);
+            let alone = of_channel.count() == 1;
+            let parts = Parts { count: lane.shards, channel: lane.channel, alone, first };
             (name.clone(), parts)
         };
         Shards(Arc::new(config.lane.iter().map(parts).collect()))
@@ -85,6 +88,12 @@ impl Shards {
     /// been split.
     pub fn is_whole(&self, lane: &str) -> bool {
         self.0.get(lane).is_some_and(|parts| parts.count == 1 && parts.alone)
+    }
+
+    /// Whether messages of `lane` may have left by the account of `other`: that is for routes to say, and they change.
+    pub fn may_meet(&self, lane: &str, other: &str) -> bool {
+        let channel = |lane| self.0.get(lane).map(|parts| parts.channel);
+        lane == other || channel(lane).is_some_and(|one| channel(other) == Some(one))
     }
 
     /// The first lane of a lane's route: whose messages leave by it.

@@ -29,16 +29,17 @@ impl Lane {
             if !outlet.has_room() || outlet.choice_opens_at(now.mono) > now.mono {
                 return;
             }
-            // Nobody's message is risked where a doubt will tell as well.
-            let tries = outlet.breaker.is_open();
-            if tries && self.chunks.values().any(|chunk| chunk.outlet == Some(no)) {
+            // What finds out whether anybody is there is not urgent where another outlet carries meanwhile, and nobody's
+            // message is risked as long as a doubt may tell as well.
+            let tries = outlet.breaker.is_open() && self.outlets.iter().any(Outlet::is_well);
+            let waits = tries && outlet.breaker.has_just_opened();
+            if waits && self.chunks.values().any(|chunk| chunk.outlet == Some(no)) {
                 return;
             }
             let size = outlet.size_max().min(outlet.day_left(now));
             if size == 0 {
                 return;
             }
-            // What finds out is not urgent: it may have to wait until its outcome is known.
             let look = |priority: usize| if tries { self.queues.len() - 1 - priority } else { priority };
             let order: [usize; 3] = [look(0), look(1), look(2)];
             let found = order.into_iter().find_map(|priority| self.choose_from(now, priority, size));
@@ -164,7 +165,8 @@ impl Lane {
         let Some(open) = self.frames.get_mut(&no) else { return };
         open.chunks += 1;
         let (key, priority) = (chunk_key(open.id, &group), open.priority);
-        self.chunks.insert(key, Chunk::chosen(no, priority, outlet, &group));
+        let single = self.outlets[outlet].is_single();
+        self.chunks.insert(key, Chunk::chosen(no, priority, outlet, single, &group));
         self.outlets[outlet].count_unsent(group.slots.len());
         self.outlets[outlet].asking += group.slots.len();
         actions.push(Action::Ask { outlet, chunk: key, slots: group.slots, priority });

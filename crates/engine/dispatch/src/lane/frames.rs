@@ -82,7 +82,7 @@ impl Lane {
 
     fn load_doubt(&mut self, now: Now, no: u32, priority: usize, doubt: Doubt) {
         let outlet = doubt.outlet.and_then(|outlet| self.outlets.get_mut(outlet));
-        let single = outlet.as_ref().is_some_and(|outlet| outlet.is_single());
+        let single = doubt.single.unwrap_or_else(|| outlet.as_ref().is_some_and(|outlet| outlet.is_single()));
         let ghost = if single { doubt.slots.len() } else { 1 };
         if let Some(outlet) = outlet {
             outlet.in_flight += ghost;
@@ -262,11 +262,12 @@ impl Open {
 
 impl Chunk {
     /// Slots that were chosen together and are being asked about.
-    pub(super) fn chosen(no: u32, priority: usize, outlet: usize, group: &Group) -> Chunk {
+    pub(super) fn chosen(no: u32, priority: usize, outlet: usize, single: bool, group: &Group) -> Chunk {
         Chunk {
             no,
             priority,
             outlet: Some(outlet),
+            single,
             open: group.slots.clone(),
             tries: group.tries,
             row: group.row,
@@ -296,7 +297,7 @@ impl Chunk {
             why: if outlet.is_some() { "restart" } else { "account-gone" }.to_owned(),
             ghost,
             outlet,
-            ..Chunk::chosen(no, priority, 0, &group)
+            ..Chunk::chosen(no, priority, 0, single, &group)
         }
     }
 }

@@ -142,12 +142,14 @@ impl Lane {
 
     /// How each of its outlets is.
     pub fn outlets(&self) -> Vec<OutletStatus> {
-        self.outlets.iter().map(Outlet::status).collect()
+        (0..self.outlets.len()).filter_map(|no| self.outlet(no)).collect()
     }
 
     /// How one of its outlets is.
     pub fn outlet(&self, no: usize) -> Option<OutletStatus> {
-        self.outlets.get(no).map(Outlet::status)
+        let mut status = self.outlets.get(no)?.status();
+        status.idle &= self.saving.is_none() && self.next.days.iter().all(|day| day.outlet != no);
+        Some(status)
     }
 
     /// The outlet by which a started chunk left.

@@ -131,6 +131,8 @@ pub struct Doubt {
     pub key: ChunkKey,
     /// The outlet it left by; `None` where that is no outlet of the lane any more.
     pub outlet: Option<usize>,
+    /// Whether each slot was a request of its own; as the outlet does it now where nobody wrote it down.
+    pub single: Option<bool>,
     /// The slots that are open.
     pub slots: Vec<u16>,
     /// Tries that count so far.
@@ -279,6 +281,8 @@ pub enum Action {
     Send {
         /// By which outlet.
         outlet: usize,
+        /// Whether each slot of the chunk is a request of its own.
+        single: bool,
         /// The chunk.
         chunk: ChunkKey,
         /// The request's slots.
@@ -288,6 +292,8 @@ pub enum Action {
     Lookup {
         /// Whom: the outlet it left by.
         outlet: usize,
+        /// As it left.
+        single: bool,
         /// The chunk.
         chunk: ChunkKey,
         /// The request's slots.
@@ -328,6 +334,7 @@ impl Save {
             && self.left.is_empty()
             && self.retries.is_empty()
             && self.retries_gone.is_empty()
+            && self.days.is_empty()
     }
 
     /// Removes a retry row, also one that this very save would have written.
@@ -355,6 +362,8 @@ pub struct Mark {
     pub key: ChunkKey,
     /// The outlet it leaves by.
     pub outlet: usize,
+    /// Whether each slot is a request of its own.
+    pub single: bool,
     /// Its slots.
     pub slots: Vec<u16>,
     /// Tries that count so far.
@@ -435,6 +444,8 @@ pub struct OutletStatus {
     pub open: bool,
     /// Whether the day's messages are used up.
     pub day_spent: bool,
+    /// Whether nothing of it is on its way, neither to the provider nor to the store.
+    pub idle: bool,
 }
 
 impl OutletStatus {
@@ -447,6 +458,7 @@ impl OutletStatus {
             half_open: self.half_open || other.half_open,
             open: self.open || other.open,
             day_spent: self.day_spent || other.day_spent,
+            idle: self.idle && other.idle,
         }
     }
 }
@@ -556,6 +568,8 @@ struct Chunk {
     priority: usize,
     /// The outlet it leaves by; `None` where nobody can tell any more what became of it.
     outlet: Option<usize>,
+    /// Each slot is a request of its own.
+    single: bool,
     /// Not ended yet.
     open: Vec<u16>,
     tries: u16,

@@ -75,13 +75,15 @@ impl Outlet {
             half_open: self.breaker.is_half_open(),
             open: self.breaker.is_open(),
             day_spent: self.options.per_day_max.is_some_and(|max| self.day_used >= max),
+            idle: self.in_flight == 0 && self.unsent.requests == 0 && self.asking == 0,
         }
     }
 
     /// For how long nothing in doubt is looked into; not at all where that is for the level to decide at once.
     pub(super) fn rests_ms(&self, now: Now) -> Millis {
         let left_us = self.options.pace.blocked_until().saturating_sub(now.mono);
-        let tries = self.breaker.is_half_open() && self.in_flight > self.ghosts;
+        let tells = self.asks_about_doubts() && self.breaker.tells();
+        let tries = self.breaker.is_half_open() && self.in_flight > self.ghosts && !tells;
         match self.options.level {
             Level::None => 0,
             _ if left_us > 0 => left_us.div_ceil(1_000) as Millis,
@@ -117,11 +119,12 @@ impl Outlet {
         }
     }
 
-    /// How many requests may be on their way now.
-    pub(super) fn in_flight_max(&self) -> usize {
+    /// How many requests may be on their way now for another one to start, which `asks` about an earlier one or not.
+    pub(super) fn in_flight_max(&self, asks: bool) -> usize {
         // What an earlier owner started says nothing about the provider as it is now.
         let max = self.options.in_flight_max;
-        if self.breaker.is_half_open() { max.min(self.ghosts + 1) } else { max }
+        let tries = self.breaker.is_half_open() && !(asks && self.breaker.tells());
+        if tries { max.min(self.ghosts + 1) } else { max }
     }
 
     /// When what is chosen next would start soon enough, if what is marked already starts from `from` on.

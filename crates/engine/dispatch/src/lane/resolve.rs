@@ -55,18 +55,14 @@ impl Lane {
         found: Result<Option<Vec<Verdict>>, String>,
         roll: u64,
     ) {
-        let Some((no, outlet)) = self.left_by(&key) else { return };
+        let Some((_, outlet)) = self.left_by(&key) else { return };
         outlet.in_flight -= 1;
-        let was_well = outlet.is_well();
-        match &found {
-            Ok(_) => outlet.answers(),
-            Err(_) => outlet.is_silent(now, roll),
-        }
-        if was_well {
-            self.fail_over(now, no);
-        }
+        outlet.told(found.is_ok());
+        let open = outlet.breaker.is_open();
         match found {
             Ok(Some(verdicts)) if verdicts.len() == slots.len() => self.judged(now, key, slots, verdicts, roll),
+            // It was to find out whether anybody is there, and nobody was: no try of its own.
+            Ok(None) if open => self.not_taken_by(now, key, slots, 0),
             Ok(None) => {
                 let again = Verdict::Retry { code: "never-arrived".to_owned(), after: None };
                 let verdicts = vec![again; slots.len()];
@@ -111,11 +107,14 @@ impl Lane {
             // It says nothing about the request that this one repeats.
             return self.doubt(now, key, slots, "throttled".to_owned(), roll);
         }
-        let Some(chunk) = self.chunks.get(&key) else { return };
-        let (no, tries) = (chunk.no, chunk.tries);
-        let fails = chunk.outlet.is_some_and(|outlet| !self.outlets[outlet].is_well());
+        let fails = self.left_by(&key).is_some_and(|(_, outlet)| !outlet.is_well());
         let wait_ms = if fails && self.outlets.iter().any(Outlet::is_well) { 0 } else { rest_ms };
-        self.retry(no, slots.clone(), now.wall + wait_ms as Millis, key.attempt, tries);
+        self.not_taken_by(now, key, slots, wait_ms);
+    }
+
+    fn not_taken_by(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, wait_ms: u64) {
+        let Some(chunk) = self.chunks.get(&key) else { return };
+        self.retry(chunk.no, slots.clone(), now.wall + wait_ms as Millis, key.attempt, chunk.tries);
         self.close(key, &slots);
     }
 
@@ -182,9 +181,10 @@ impl Lane {
             if let Some(outlet) = chunk.outlet.and_then(|outlet| self.outlets.get_mut(outlet)) {
                 outlet.in_flight -= ghost;
                 outlet.ghosts -= ghost;
-                let rests_ms = outlet.rests_ms(now);
-                if rests_ms > 0 {
-                    self.doubts.push(Reverse((now.wall + rests_ms, key)));
+                // However long nobody can be asked: once nothing can be found out any more it is over.
+                let (rests_ms, until) = (outlet.rests_ms(now), outlet.repeats_until(chunk.started_at));
+                if rests_ms > 0 && now.wall < until {
+                    self.doubts.push(Reverse(((now.wall + rests_ms).min(until), key)));
                     continue;
                 }
             }

@@ -54,10 +54,18 @@ impl Lane {
         outlet.count_unsent(slots.len());
         outlet.count_day(now, slots.len());
         chunk.open.clone_from(&slots);
-        chunk.unsent = requests(outlet.is_single(), &slots);
+        chunk.unsent = requests(chunk.single, &slots);
         chunk.day = outlet.day;
         // The times are filled in when it goes into a save.
-        self.next.marks.push(Mark { key, outlet: no, slots, tries: chunk.tries, started_at: 0, deadline: 0 });
+        self.next.marks.push(Mark {
+            key,
+            outlet: no,
+            single: chunk.single,
+            slots,
+            tries: chunk.tries,
+            started_at: 0,
+            deadline: 0,
+        });
         self.keep_day(no);
     }
 
@@ -74,10 +82,10 @@ impl Lane {
         outlet.count_day(now, if counted { 0 } else { messages });
         chunk.day = outlet.day;
         let (slots, tries) = (chunk.open.clone(), chunk.tries);
-        let (started_at, deadline) = (chunk.started_at, chunk.deadline);
+        let (started_at, deadline, single) = (chunk.started_at, chunk.deadline, chunk.single);
         // One is enough for all requests of the chunk; its times and slots are filled in when it goes into a save.
         if self.next.marks.iter().all(|mark| mark.key != key) {
-            self.next.marks.push(Mark { key, outlet: no, slots, tries, started_at, deadline });
+            self.next.marks.push(Mark { key, outlet: no, single, slots, tries, started_at, deadline });
         }
         self.keep_day(no);
     }
@@ -98,10 +106,13 @@ impl Lane {
             }
             while let Some((chunk, messages)) = self.next_chunk(now, no, priority) {
                 let outlet = &mut self.outlets[no];
-                if outlet.in_flight >= outlet.in_flight_max() || outlet.options.pace.ready_at(messages) > now.mono {
+                let full = outlet.in_flight >= outlet.in_flight_max(messages == 0);
+                if full || outlet.options.pace.ready_at(messages) > now.mono {
                     return;
                 }
-                let Some(slots) = self.chunks.get_mut(&chunk).and_then(Chunk::take_request) else { break };
+                let Some(begun) = self.chunks.get_mut(&chunk) else { break };
+                let single = begun.single;
+                let Some(slots) = begun.take_request() else { break };
                 outlet.options.pace.start(now.mono, messages);
                 outlet.in_flight += 1;
                 outlet.unsent.requests -= 1;
@@ -109,8 +120,8 @@ impl Lane {
                 outlet.more_ahead();
                 let ask = messages == 0;
                 actions.push(match ask {
-                    true => Action::Lookup { outlet: no, chunk, slots },
-                    false => Action::Send { outlet: no, chunk, slots },
+                    true => Action::Lookup { outlet: no, single, chunk, slots },
+                    false => Action::Send { outlet: no, single, chunk, slots },
                 });
             }
         }
@@ -168,7 +179,7 @@ impl Lane {
         let next = |(no, outlet): (usize, &Outlet)| {
             let key = outlet.start.iter().find_map(|queue| queue.front())?;
             let (start_by, messages) = (self.chunks.get(key)?.start_by, self.next_messages(no, key)?);
-            let may_start = outlet.joined && outlet.in_flight < outlet.in_flight_max();
+            let may_start = outlet.joined && outlet.in_flight < outlet.in_flight_max(messages == 0);
             Some(if may_start { outlet.options.pace.ready_at(messages).min(start_by) } else { start_by })
         };
         self.outlets.iter().enumerate().filter_map(next).min()

@@ -126,8 +126,8 @@ pub(super) async fn read_frame(parts: &Parts, id: Id) -> Result<Arc<Frame>, Fail
 }
 
 /// The idempotency key of a request: the chunk's, and for single sends the slot's.
-pub fn request_key(chunk: &ChunkKey, slots: &[u16], batch_max: usize) -> String {
-    let first = if batch_max == 1 { slots.first().copied().unwrap_or(chunk.first) } else { chunk.first };
+pub fn request_key(chunk: &ChunkKey, slots: &[u16], single: bool) -> String {
+    let first = if single { slots.first().copied().unwrap_or(chunk.first) } else { chunk.first };
     format!("{}-{first}-{}", chunk.frame, chunk.attempt)
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn send(
     parts: &Parts,
     outlet: usize,
     frame: Option<Arc<Frame>>,
-    chunk: ChunkKey,
+    (chunk, single): (ChunkKey, bool),
     slots: &[u16],
 ) -> Answer {
     let messages = match render(parts, frame, chunk.frame, slots).await {
@@ -152,7 +152,7 @@ pub(super) async fn send(
         Err(failure) => return Answer::Refused { code: tell_damage(parts, chunk.frame, &failure).to_owned() },
     };
     let by = &parts.outlets[outlet];
-    let key = request_key(&chunk, slots, by.batch_max);
+    let key = request_key(&chunk, slots, single);
     let request = Request { key, messages, timeout: by.timeout };
     if !parts.is_leased() {
         return Answer::Unsent { code: "lease-ended".to_owned() };

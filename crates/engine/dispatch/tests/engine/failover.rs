@@ -16,6 +16,8 @@ on_both_engines!(
     an_account_where_nobody_listens_is_passed_over_at_once,
     a_kill_in_mid_failover_loses_and_doubles_nothing,
     what_left_by_the_next_account_is_reported_there,
+    what_left_by_another_account_is_reported_there_after_the_route_has_changed,
+    batches_in_doubt_stay_batches,
     an_account_with_messages_of_its_own_carries_them_first,
     doubts_of_an_account_that_is_gone_are_left_to_a_person,
     a_route_that_makes_no_sense_is_refused,
@@ -126,6 +128,36 @@ fn what_left_by_the_next_account_is_reported_there(mut app: TestApp) {
     app.eventually("it to be forgotten", || {
         (app.number("SELECT CAST(COUNT(*) AS BIGINT) FROM dispatch_receipt") == 0).then_some(())
     });
+}
+
+fn what_left_by_another_account_is_reported_there_after_the_route_has_changed(mut app: TestApp) {
+    with_spare(&mut app);
+    app.vendor.leave(LANE, Deed::Unsent);
+    app.start();
+    until_standing_by(&app);
+    let ids = app.accept(Purpose::Info, messages(10));
+    app.settle();
+    app.stop();
+    app.config.route.insert(Channel::Sms, vec![SPARE.to_owned()]);
+    app.start();
+    let reports = ids.iter().map(|id| report(*id, ReportEnd::Delivered, "", app.vendor.calls()[0].at)).collect();
+    app.report_by(SPARE, reports).unwrap();
+    app.until("the reports to be merged", |account| account.delivered == 10);
+}
+
+fn batches_in_doubt_stay_batches(mut app: TestApp) {
+    app.lane().batch_max = Some(5);
+    app.vendor.leave(LANE, Deed::LoseAnswer);
+    app.start();
+    app.accept(Purpose::Info, messages(20));
+    app.eventually("requests in doubt", || (app.vendor.came_by(LANE).len() >= 5).then_some(()));
+    app.kill();
+    // The requests that are made again have the keys and the bodies of the first.
+    app.vendor.come_back(LANE);
+    app.lane().batch_max = Some(1);
+    app.clock.skip(DOWN);
+    app.start();
+    assert_eq!(app.settle_in_time().sent, 20);
 }
 
 fn an_account_with_messages_of_its_own_carries_them_first(mut app: TestApp) {

@@ -29,6 +29,7 @@ pub struct FrameRow {
 #[derive(Clone)]
 pub struct ChunkRow {
     pub outlet: usize,
+    pub single: bool,
     pub slots: Vec<u16>,
     pub tries: u16,
     pub started_at: Millis,
@@ -83,6 +84,7 @@ impl Disk {
         for mark in &save.marks {
             let row = ChunkRow {
                 outlet: mark.outlet,
+                single: mark.single,
                 slots: mark.slots.clone(),
                 tries: mark.tries,
                 started_at: mark.started_at,
@@ -151,6 +153,7 @@ impl Disk {
         rows.map(|(key, row)| Doubt {
             key: *key,
             outlet: Some(row.outlet),
+            single: Some(row.single),
             slots: row.slots.clone(),
             tries: row.tries,
             started_at: row.started_at,

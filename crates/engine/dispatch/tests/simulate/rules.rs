@@ -118,7 +118,7 @@ impl Stand {
                 self.saves.push(save);
                 self.lane.apply(self.now, Event::Saved);
             }
-            Action::Send { outlet, chunk, slots } => {
+            Action::Send { outlet, chunk, slots, .. } => {
                 self.started.push((self.now.mono, chunk, slots));
                 self.by.push(outlet);
             }
@@ -301,7 +301,8 @@ fn requests_that_are_throttled_together_are_one_throttle() {
 
 #[test]
 fn a_provider_that_does_not_answer_is_asked_with_one_request_at_a_time() {
-    let mut stand = Stand::new(options(), MIDNIGHT);
+    let level = Level::Key { life: Duration::from_secs(86_400) };
+    let mut stand = Stand::new(Options { level, ..options() }, MIDNIGHT);
     stand.accept(INFO, 64);
     stand.run_for(SECOND);
     // Four unanswered in a row may be bad luck, and an answer between them is one.
@@ -312,24 +313,46 @@ fn a_provider_that_does_not_answer_is_asked_with_one_request_at_a_time() {
     (9..63).for_each(|index| stand.answer(index, silent()));
     assert!(stand.lane.outlet(0).unwrap().half_open);
     stand.run_for(120 * SECOND);
-    assert_eq!(stand.asked.len(), 0, "one that is on its way may still be answered");
+    assert_eq!(stand.started.len(), 64, "one that is on its way may still be answered");
     stand.answer(63, silent());
     // What is not answered lets it rest longer each time, and what is opens it.
     let mut rests = Vec::new();
-    for _ in 0..3 {
+    for index in 64..67 {
         stand.run_for(120 * SECOND);
-        assert_eq!(stand.asked.len(), 1, "one request finds out whether the provider is there again");
-        let (chunk, slots) = stand.asked.remove(0);
-        stand.step(Event::LookedUp { chunk, slots, found: Err("timed-out".to_owned()), roll: 0 });
+        assert_eq!(stand.started.len(), index + 1, "one request finds out whether the provider is there again");
+        stand.answer(index, silent());
         rests.push(stand.lane.outlet(0).unwrap().blocked_until - stand.now.mono);
     }
     assert!(rests.is_sorted_by(|a, b| a < b), "{rests:?}");
     stand.run_for(120 * SECOND);
-    let (chunk, slots) = stand.asked.remove(0);
-    stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+    stand.answer(67, taken());
     assert!(!stand.lane.outlet(0).unwrap().half_open);
     stand.run_for(120 * SECOND);
-    assert!(stand.asked.len() > 50, "{} asked about", stand.asked.len());
+    assert!(stand.started.len() > 64 + 50, "{} started", stand.started.len());
+}
+
+#[test]
+fn a_provider_that_can_be_asked_is_asked_about_all_that_is_in_doubt() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.accept(INFO, 64);
+    stand.run_for(SECOND);
+    (0..64).for_each(|index| stand.answer(index, silent()));
+    stand.run_for(60 * SECOND);
+    assert_eq!(stand.asked.len(), 1);
+    let (chunk, slots) = stand.asked.remove(0);
+    stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+    stand.run_for(5 * SECOND);
+    assert_eq!(stand.asked.len(), 63, "it answers questions");
+    assert!(stand.lane.outlet(0).unwrap().half_open, "whether it takes new messages is for one of them to find out");
+    for (chunk, slots) in std::mem::take(&mut stand.asked) {
+        stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+    }
+    stand.accept(INFO, 20);
+    stand.run_for(10 * SECOND);
+    assert_eq!(stand.started.len(), 65);
+    stand.answer(64, taken());
+    stand.run_for(SECOND);
+    assert_eq!(stand.started.len(), 64 + 20);
 }
 
 #[test]
@@ -352,14 +375,111 @@ fn the_next_account_carries_while_the_first_is_silent_and_what_is_in_doubt_stays
     assert_eq!(left, (0..40).collect::<Vec<u16>>(), "all that is not in doubt leaves, once");
     assert!(stand.by[lost..].iter().all(|by| *by == 1));
     (lost..40).for_each(|index| stand.answer(index, taken()));
-    // What is in doubt is asked about where it left, and the first answer brings the first account back.
+    // What is in doubt is asked about where it left, and the first message that is taken there brings that account back.
     stand.run_for(60 * SECOND);
     assert_eq!(stand.asked.len(), 1);
-    let (chunk, slots) = stand.asked.remove(0);
-    stand.step(Event::LookedUp { chunk, slots, found: Ok(None), roll: 0 });
+    while !stand.asked.is_empty() {
+        let (chunk, slots) = stand.asked.remove(0);
+        stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+        stand.run_for(SECOND);
+    }
+    stand.accept(INFO, 1);
+    stand.run_for(SECOND);
+    assert_eq!((stand.by.len(), stand.by[40]), (41, 0));
+    stand.answer(40, taken());
     stand.accept(INFO, 3);
-    stand.run_for(60 * SECOND);
-    assert!(stand.by.len() > 43 && stand.by[40..].iter().all(|by| *by == 0), "{:?}", &stand.by[40..]);
+    stand.run_for(SECOND);
+    assert_eq!(stand.by[41..], [0; 3]);
+}
+
+/// Plays for so many seconds with every request answered at once, as `answer` says of its outlet and chunk.
+fn play(stand: &mut Stand, answered: &mut usize, seconds: u64, answer: impl Fn(usize, &ChunkKey) -> Answer) {
+    for _ in 0..seconds {
+        stand.run_for(SECOND);
+        while *answered < stand.started.len() {
+            let said = answer(stand.by[*answered], &stand.started[*answered].1);
+            stand.answer(*answered, said);
+            *answered += 1;
+        }
+    }
+}
+
+#[test]
+fn one_request_that_is_never_answered_does_not_keep_all_others() {
+    let level = Level::Key { life: Duration::from_secs(86_400) };
+    let mut stand = Stand::new(Options { level, retry_max_ms: 300_000, tries_max: 8, ..options() }, MIDNIGHT);
+    let poison = stand.accept(INFO, 1);
+    let (mut answered, mut seconds) = (0, 0);
+    let answer = |_, chunk: &ChunkKey| if chunk.frame == poison { silent() } else { taken() };
+    while !stand.lane.outlet(0).unwrap().open {
+        play(&mut stand, &mut answered, 1, answer);
+        seconds += 1;
+        assert!(seconds < 7_200, "the same request again and again opens it");
+    }
+    let other = stand.accept(0, 1);
+    play(&mut stand, &mut answered, 120, answer);
+    assert!(stand.started.iter().any(|(_, chunk, _)| chunk.frame == other));
+}
+
+#[test]
+fn an_account_that_names_hours_is_passed_over_and_stays_so() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    stand.lane = lane(stand.now, vec![Options { in_flight_max: 2, ..options() }, options()]);
+    let hours = |by, _: &ChunkKey| match by {
+        0 => Answer::Throttled { after: Some(Duration::from_secs(4 * 3_600)) },
+        _ => taken(),
+    };
+    let mut answered = 0;
+    stand.accept(INFO, 20);
+    play(&mut stand, &mut answered, 2, hours);
+    assert_eq!(stand.last_side().account().of(State::Sent), 20);
+    // One that finds out and is told hours again ends nothing.
+    stand.now = Now { mono: stand.now.mono + 14_400 * SECOND, wall: stand.now.wall + 14_400_000 };
+    stand.accept(INFO, 3);
+    play(&mut stand, &mut answered, 10, hours);
+    stand.accept(INFO, 3);
+    play(&mut stand, &mut answered, 10, hours);
+    assert_eq!(stand.by.iter().filter(|by| **by == 0).count(), 3, "two, and one four hours later");
+    assert_eq!(stand.by.len(), 26 + 3);
+}
+
+#[test]
+fn an_answer_about_an_earlier_request_does_not_say_that_new_ones_are_taken() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    let own = Options { in_flight_max: 8, tries_max: 8, ..options() };
+    stand.lane = lane(stand.now, vec![own.clone(), own]);
+    stand.accept(INFO, 200);
+    let mut answered = 0;
+    for _ in 0..600 {
+        play(&mut stand, &mut answered, 1, |by, _| if by == 0 { silent() } else { taken() });
+        for (chunk, slots) in std::mem::take(&mut stand.asked) {
+            stand.step(Event::LookedUp { chunk, slots, found: Ok(None), roll: 7 });
+        }
+    }
+    let account = stand.last_side().account();
+    // One may be finding out whether anybody is there.
+    assert!(account.of(State::Sent) >= 199 && account.of(State::Failed) == 0, "{account:?}");
+    let lost = stand.by.iter().filter(|by| **by == 0).count();
+    assert!(lost < 40, "{lost} requests to an account that takes nothing");
+}
+
+#[test]
+fn what_nobody_can_tell_any_more_is_given_up_where_the_account_is_lent_too() {
+    let level = Level::Lookup { life: Duration::from_secs(600) };
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    let first = Options { in_flight_max: 5, level: Level::None, ..options() };
+    stand.lane = lane(stand.now, vec![first, Options { level, in_flight_max: 1, ..options() }]);
+    stand.accept(INFO, 6);
+    stand.run_for(SECOND / 10);
+    (0..5).for_each(|index| stand.answer(index, Answer::Unsent { code: "connection-refused".to_owned() }));
+    stand.run_for(SECOND / 10);
+    let at = stand.by.iter().position(|by| *by == 1).expect("the next account carries");
+    stand.step(Event::Parted { outlet: 1 });
+    stand.answer(at, silent());
+    stand.run_for(700 * SECOND);
+    let ended = stand.saves.iter().any(|save| save.ended.contains(&stand.started[at].1));
+    assert!(ended, "its customer waits for nothing");
+    assert!(stand.lane.outlet(1).unwrap().idle);
 }
 
 #[test]

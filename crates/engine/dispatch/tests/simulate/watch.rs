@@ -180,8 +180,8 @@ impl Watch {
         flying: usize,
     ) -> &'static str {
         let (outlet, chunk, slots, lookup) = match action {
-            Action::Send { outlet, chunk, slots } => (*outlet, chunk, slots, false),
-            Action::Lookup { outlet, chunk, slots } => (*outlet, chunk, slots, true),
+            Action::Send { outlet, chunk, slots, .. } => (*outlet, chunk, slots, false),
+            Action::Lookup { outlet, chunk, slots, .. } => (*outlet, chunk, slots, true),
             _ => return "nothing",
         };
         let (account, seen) = (&plan.outlets[outlet], &mut self.outlets[outlet]);

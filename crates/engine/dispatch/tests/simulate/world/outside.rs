@@ -15,8 +15,8 @@ impl World {
     pub(super) fn start(&mut self, action: Action) {
         let now = self.clock();
         let (outlet, chunk, slots, lookup) = match action.clone() {
-            Action::Send { outlet, chunk, slots } => (outlet, chunk, slots, false),
-            Action::Lookup { outlet, chunk, slots } => (outlet, chunk, slots, true),
+            Action::Send { outlet, chunk, slots, .. } => (outlet, chunk, slots, false),
+            Action::Lookup { outlet, chunk, slots, .. } => (outlet, chunk, slots, true),
             _ => return,
         };
         let outstanding = |r: &&Request| if r.life == self.life { !r.answered } else { !r.lookup && r.ends > self.now };
