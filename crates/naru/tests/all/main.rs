@@ -21,6 +21,7 @@ mod running;
 mod sign_in;
 mod templates;
 mod unknown;
+mod vendor_faults;
 
 #[test]
 fn no_file_was_forgotten() {
