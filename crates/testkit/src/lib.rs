@@ -9,6 +9,7 @@
 
 pub mod database;
 pub mod process;
+pub mod proxy;
 pub mod smtp;
 pub mod wait;
 

@@ -26,6 +26,7 @@ use naru_job::instance::Instance;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
 use naru_testkit::database::Engine;
+use naru_testkit::proxy::Proxy;
 use naru_testkit::wait::PATIENCE;
 use tokio::runtime::Runtime;
 
@@ -33,7 +34,6 @@ use crate::clock::TestClock;
 use crate::data::Data;
 use crate::joined;
 use crate::life::{Life, change};
-use crate::line::Line;
 use crate::people::People;
 use crate::vendor::{Adapters, Vendor};
 
@@ -137,7 +137,7 @@ impl TestApp {
     }
 
     /// That line.
-    pub fn line(&self) -> &Line {
+    pub fn line(&self) -> &Proxy {
         self.data.line()
     }
 

@@ -5,18 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use naru_testkit::database::{Database, Engine, database};
+use naru_testkit::proxy::Proxy;
 use naru_testkit::temp_dir;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::Mutex;
-
-use crate::line::Line;
 
 /// An empty database, as far as its test can see.
 pub struct Data {
     url: String,
     folder: tempfile::TempDir,
     database: Arc<Database>,
-    line: Option<Line>,
+    line: Option<Proxy>,
 }
 
 impl Data {
@@ -56,12 +55,13 @@ impl Data {
 
     /// From now on it is reached over a line that can lose an answer.
     pub fn go_over_a_line(&mut self) {
-        let (line, url) = Line::to(&self.url, self.folder.path());
-        (self.line, self.url) = (Some(line), url);
+        let line = Proxy::to(&self.url);
+        self.url = line.url().to_owned();
+        self.line = Some(line);
     }
 
     /// The line over which it is reached.
-    pub fn line(&self) -> &Line {
+    pub fn line(&self) -> &Proxy {
         self.line.as_ref().expect("it is reached over a line")
     }
 

@@ -9,7 +9,6 @@ mod data;
 mod file;
 mod joined;
 mod life;
-mod line;
 mod people;
 mod vendor;
 
