@@ -1,5 +1,7 @@
 //! What `serve` writes while it runs: JSON lines for machines, plain lines where a person watches.
 
+mod once;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::environment::Environment;
+use once::Once;
 
 /// Starts the log on standard error. `filter` is what `serve --log` says, such as `info` or `naru_dispatch=debug`.
 pub fn start(filter: &str, environment: &Environment, clock: Arc<dyn Clock>) -> Result<(), Failure> {
@@ -22,10 +25,11 @@ pub fn start(filter: &str, environment: &Environment, clock: Arc<dyn Clock>) -> 
         EnvFilter::try_new(filter).map_err(|e| Failure::usage("log-filter-wrong").arg("filter", filter).cause(&e))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr);
     let started = if environment.err_terminal {
-        let person = subscriber.with_ansi(environment.colour).with_target(false).with_timer(Seoul(clock));
+        let person = subscriber.with_ansi(environment.colour).with_target(false).with_timer(Seoul(clock.clone()));
+        let person = person.map_event_format(|lines| Once::new(lines, clock));
         tracing::subscriber::set_global_default(person.finish())
     } else {
-        let machine = subscriber.fmt_fields(JsonFields::new()).event_format(JsonLines(clock));
+        let machine = subscriber.fmt_fields(JsonFields::new()).event_format(Once::new(JsonLines(clock.clone()), clock));
         tracing::subscriber::set_global_default(machine.finish())
     };
     started.map_err(Failure::bug)?;
