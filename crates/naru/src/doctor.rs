@@ -12,6 +12,7 @@ use naru_component::{Check, Finding};
 use naru_core::failure::Failure;
 use naru_core::text::Lang;
 use naru_store::Engine;
+use naru_store::reach::CLOCKS_APART_MAX_MS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -120,21 +121,14 @@ async fn store(ctx: &Ctx) -> Finding {
         Engine::Sqlite => "SQLite",
         Engine::Postgres => "PostgreSQL",
     };
-    match ctx.store().now().await {
-        Ok(now) => {
-            // Leases and due times count by the database's clock; a shop's logs and people by this machine's.
-            let apart_s = (now - ctx.clock().now_ms()).abs() / 1_000;
-            if apart_s > CLOCKS_APART_S_MAX {
-                return Finding::Bad(Failure::refused("doctor-clocks-apart").arg("seconds", apart_s));
-            }
-            Finding::Good(engine.to_owned())
+    match ctx.store().clock_ahead_ms(ctx.clock()).await {
+        Ok(ahead_ms) if ahead_ms.abs() > CLOCKS_APART_MAX_MS => {
+            Finding::Bad(Failure::refused("doctor-clocks-apart").arg("seconds", ahead_ms.abs() / 1_000))
         }
+        Ok(_) => Finding::Good(engine.to_owned()),
         Err(error) => Finding::Bad(error.into()),
     }
 }
-
-/// A few seconds are a slow answer; more is a clock that is wrong.
-const CLOCKS_APART_S_MAX: i64 = 30;
 
 fn space(ctx: &Ctx) -> Finding {
     let folder = &ctx.parts().data_dir;

@@ -202,7 +202,7 @@ impl Dispatch {
 
     /// Stores single messages; answers after they are on the disk.
     pub async fn accept(&self, batch: Batch) -> Result<Vec<MessageId>, Failure> {
-        self.ctx.store().check_room()?;
+        self.ctx.store().check_intake()?;
         let intake = self.ready()?.intake.as_ref().ok_or_else(|| Failure::unavailable("store-read-only"))?;
         let count = batch.parts.iter().map(|part| part.messages.len()).sum::<usize>();
         let ids = intake.accept(batch).await?;
@@ -212,9 +212,11 @@ impl Dispatch {
 
     /// What the call of this key and body was answered, where it came before.
     pub async fn answered(&self, (key, body): ([u8; 16], [u8; 16])) -> Result<Option<Vec<MessageId>>, Failure> {
-        let mut conn = self.ctx.store().reader().acquire().await.map_err(StoreError::from)?;
         let now = self.ctx.clock().now_ms();
-        let known = key::known(&mut Script::on(&mut conn), &Days::default(), &[key], now).await?;
+        let known = self.ctx.store().read(move |conn| {
+            Box::pin(async move { key::known(&mut Script::on(conn), &Days::default(), &[key], now).await })
+        });
+        let known = known.await?;
         known.get(&key).map(|known| known.answer(&body)).transpose()
     }
 
@@ -233,7 +235,7 @@ impl Dispatch {
         new: NewCampaign,
         template: TemplateRef,
     ) -> Result<(Begun, Option<Ending>), Failure> {
-        self.ctx.store().check_room()?;
+        self.ctx.store().check_intake()?;
         let parts = import::Parts {
             store: self.ctx.store().clone(),
             finder: self.ready()?.finder,

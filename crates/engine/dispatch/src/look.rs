@@ -58,9 +58,11 @@ pub struct MessageView {
 /// Looks at one message.
 pub async fn look(store: &Store, id: MessageId) -> Result<MessageView, Failure> {
     let unknown = || Failure::not_found("message-unknown").arg("message", id);
-    let mut conn = store.reader().acquire().await.map_err(StoreError::from)?;
-    let (stored, lane, accepted_at) = rows::frame(&mut conn, id.frame).await?.ok_or_else(unknown)?;
-    let (retries, doubts) = rows::left_of(&mut conn, id.frame, &[]).await?;
+    let read = store.read(move |conn| {
+        Box::pin(async move { Ok((rows::frame(conn, id.frame).await?, rows::left_of(conn, id.frame, &[]).await?)) })
+    });
+    let (frame, (retries, doubts)) = read.await?;
+    let (stored, lane, accepted_at) = frame.ok_or_else(unknown)?;
     let damaged = |what: String| Failure::from(StoreError::Damaged { what });
     let frame = Frame::read(&stored.body).map_err(|error| damaged(format!("frame {}: {error}", id.frame)))?;
     let side = Side::read(&stored.side).ok_or_else(|| damaged(format!("the states of frame {}", id.frame)))?;

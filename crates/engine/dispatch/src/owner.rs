@@ -253,10 +253,8 @@ impl Owner {
     }
 
     async fn has_own_work(&self, shard: &Shard) -> bool {
-        let look = async {
-            let mut conn = self.parts.ctx.store().reader().acquire().await?;
-            rows::has_own_work(&mut conn, shard).await
-        };
+        let of = shard.clone();
+        let look = self.parts.ctx.store().read(|conn| Box::pin(async move { rows::has_own_work(conn, &of).await }));
         look.await.unwrap_or_else(|error| {
             tracing::warn!(lane.name = %shard, error = %error, "it could not be seen whether a lane has messages");
             // Neither taken nor given up: it is asked again soon.

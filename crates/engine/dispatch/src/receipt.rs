@@ -190,8 +190,7 @@ impl Desk {
             return Ok(vec![(Shard::new(lane, 0), ends)]);
         }
         let frames: Vec<Id> = ends.iter().map(|(id, ..)| id.frame).collect::<HashSet<_>>().into_iter().collect();
-        let mut conn = self.store.reader().acquire().await?;
-        let shards = rows::shards(&mut conn, &frames).await?;
+        let shards = self.store.read(|conn| Box::pin(async move { rows::shards(conn, &frames).await })).await?;
         let mut by_shard: HashMap<Shard, Vec<End>> = HashMap::new();
         for end in ends {
             // An account reports on what may have left by it, and on nothing else.

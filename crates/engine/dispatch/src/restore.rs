@@ -4,8 +4,9 @@
 //! campaign, so that their customers are held and their requests count from the start; and a cancel that was cut off is
 //! finished.
 
+use std::sync::Arc;
+
 use naru_core::failure::Failure;
-use naru_store::error::StoreError;
 
 use crate::campaign::{self, CampaignState};
 use crate::lane::{Event, Lane, Now};
@@ -29,12 +30,17 @@ pub async fn restore(parts: &Parts, lane: &mut Lane) -> Result<(), Failure> {
 }
 
 async fn under_way(parts: &Parts, lane: &mut Lane, now: Now) -> Result<(), Failure> {
-    let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
+    let (store, shard, outlets) = (&parts.store, parts.shard.clone(), Arc::new(parts.outlet_names()));
     let mut found = Purpose::ALL.map(|_| Vec::new());
-    for (id, priority) in rows::left_overs(&mut conn, &parts.shard).await? {
-        let Some((stored, ..)) = rows::frame(&mut conn, id).await? else { continue };
+    let left_overs = store.read(|conn| Box::pin(async move { rows::left_overs(conn, &shard).await }));
+    for (id, priority) in left_overs.await? {
+        let outlets = outlets.clone();
+        let read = store.read(move |conn| {
+            Box::pin(async move { Ok((rows::frame(conn, id).await?, rows::left_of(conn, id, &outlets).await?)) })
+        });
+        let (Some((stored, ..)), left) = read.await? else { continue };
         let Some((mut loaded, _)) = runner::load(parts, &stored).await? else { continue };
-        (loaded.retries, loaded.doubts) = rows::left_of(&mut conn, id, &parts.outlet_names()).await?;
+        (loaded.retries, loaded.doubts) = left;
         if let Some(frames) = found.get_mut(priority) {
             frames.push(loaded);
         }

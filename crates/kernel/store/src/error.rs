@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use naru_core::failure::{Failure, Kind};
 
+/// It is asked each second whether it answers.
+const SILENT_RETRY_S: u64 = 2;
 /// Room is made by people.
 const FULL_RETRY_S: u64 = 60;
 
@@ -75,6 +77,12 @@ pub enum StoreError {
         /// What is kept free.
         kept_mb: u64,
     },
+    /// The server does not answer; nothing of it was acknowledged.
+    #[error("the database does not answer: {why}")]
+    Silent {
+        /// How that shows.
+        why: Arc<str>,
+    },
     /// A statement or a commit failed; nothing of it was acknowledged.
     #[error("a database statement failed")]
     Statement(#[source] Arc<sqlx::Error>),
@@ -86,12 +94,42 @@ pub enum StoreError {
     },
 }
 
+/// Carries [`StoreError::Silent`] through a function that fails as sqlx does.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Silence(Arc<str>);
+
+impl StoreError {
+    /// As sqlx would tell it; the way back is `From`.
+    pub(crate) fn into_sqlx(self) -> sqlx::Error {
+        match self {
+            StoreError::Silent { why } => {
+                sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, Silence(why)))
+            }
+            StoreError::Full(error) | StoreError::Statement(error) => {
+                Arc::try_unwrap(error).unwrap_or_else(|error| sqlx::Error::Protocol(error.to_string()))
+            }
+            other => sqlx::Error::Protocol(other.to_string()),
+        }
+    }
+
+    /// Whether whatever comes next fails in the same way: the database is not there.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, StoreError::Silent { .. } | StoreError::Open { .. })
+    }
+}
+
 /// What SQLite and PostgreSQL say when the disk is full.
 const SQLITE_FULL: &str = "13";
 const POSTGRES_DISK_FULL: &str = "53100";
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
+        if let sqlx::Error::Io(io) = &error
+            && let Some(Silence(why)) = io.get_ref().and_then(|inner| inner.downcast_ref())
+        {
+            return StoreError::Silent { why: why.clone() };
+        }
         let code = error.as_database_error().and_then(|error| error.code());
         match code.as_deref() {
             Some(SQLITE_FULL | POSTGRES_DISK_FULL) => StoreError::Full(Arc::new(error)),
@@ -121,6 +159,9 @@ impl From<StoreError> for Failure {
                 .arg("free", free_mb)
                 .arg("kept", kept_mb)
                 .retry_after(FULL_RETRY_S),
+            StoreError::Silent { why } => {
+                Failure::unavailable("store-silent").cause_text(&**why).retry_after(SILENT_RETRY_S)
+            }
             StoreError::Statement(_) => Failure::unavailable("store-statement"),
             StoreError::Damaged { what } => Failure::new(Kind::Bug, "store-damaged").arg("what", what),
         };

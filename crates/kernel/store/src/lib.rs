@@ -13,6 +13,8 @@ pub mod lock;
 pub mod many;
 pub mod migrate;
 pub mod open;
+pub mod reach;
+pub mod reader;
 mod room;
 pub mod script;
 mod writer;
@@ -20,10 +22,12 @@ mod writer;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use naru_core::clock::Millis;
-use sqlx::{AnyConnection, AnyPool};
+use naru_core::clock::{Clock, Millis};
+use sqlx::AnyConnection;
 
 use crate::error::StoreError;
+use crate::reach::Reach;
+use crate::reader::Reader;
 use crate::script::Script;
 
 /// The sentences of this crate.
@@ -61,8 +65,9 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
-    reader: AnyPool,
+    reader: Reader,
     writer: writer::Handle,
+    reach: Reach,
     room: Option<room::Room>,
 }
 
@@ -73,8 +78,16 @@ impl Store {
     }
 
     /// Connections that only read.
-    pub fn reader(&self) -> &AnyPool {
+    pub fn reader(&self) -> &Reader {
         &self.0.reader
+    }
+
+    /// Runs `work` on one connection that only reads, for several statements after each other.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<T>>,
+    {
+        self.0.reader.run(work).await
     }
 
     /// Runs `job` in the next transaction and returns its answer after the commit.
@@ -105,10 +118,33 @@ impl Store {
         self.0.writer.run(job).await
     }
 
-    /// Refuses where so little room is left on an embedded store's disk that only what was acknowledged may use it. Asked
-    /// before anything is taken in.
-    pub fn check_room(&self) -> Result<()> {
+    /// Refuses what could not be stored now: asked before anything is taken in. While a server does not answer that is
+    /// everything; where so little room is left on an embedded store's disk that only what was acknowledged may use it,
+    /// too.
+    pub fn check_intake(&self) -> Result<()> {
+        self.0.reach.check()?;
         self.0.room.as_ref().map_or(Ok(()), room::Room::check)
+    }
+
+    /// Why the database does not answer, where it does not; known to a process that writes.
+    pub fn silence(&self) -> Option<Arc<str>> {
+        self.0.reach.why()
+    }
+
+    /// Whether so little room is left that nothing is taken in.
+    pub fn is_nearly_full(&self) -> bool {
+        self.0.room.as_ref().is_some_and(room::Room::is_short)
+    }
+
+    /// How far the database's clock was ahead of this machine's when it was seen last; an embedded store has no other.
+    pub fn clock_seen_ahead_ms(&self) -> Millis {
+        self.0.reach.ahead_ms()
+    }
+
+    /// How far the database's clock is ahead of `clock`.
+    pub async fn clock_ahead_ms(&self, clock: &Arc<dyn Clock>) -> Result<Millis> {
+        let clock = clock.clone();
+        self.read(|conn| Box::pin(async move { Ok(reach::ahead_ms(conn, clock.as_ref()).await?) })).await
     }
 
     /// The database's own clock: what leases of several machines count by.
@@ -122,5 +158,6 @@ impl Store {
         // The last to leave folds the log into the file, and readers may not write.
         self.0.reader.close().await;
         self.0.writer.close().await;
+        self.0.reach.end();
     }
 }

@@ -1,5 +1,7 @@
 //! Migrations: forward only, keyed by component and version, each naming the oldest naru that can run on it.
 
+use std::time::Duration;
+
 use naru_core::clock::Millis;
 use sqlx::{AssertSqlSafe, Executor, Row};
 
@@ -22,6 +24,9 @@ pub struct Migration {
 /// A component's name and its migrations in order.
 pub type Schema = (&'static str, &'static [Migration]);
 
+/// A step over a table of many rows, or another instance that is at it.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS naru_schema (
     component TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, oldest TEXT NOT NULL,
     applied_at BIGINT NOT NULL, PRIMARY KEY (component, version))";
@@ -42,9 +47,14 @@ impl Store {
     async fn apply(&self, component: &'static str, migration: Migration, now: Millis) -> Result<()> {
         let blob = if self.engine() == Engine::Sqlite { "BLOB" } else { "BYTEA" };
         let sql = migration.sql.replace("{blob}", blob);
-        self.write(move |conn| {
+        let engine = self.engine();
+        let applied = self.0.writer.run_for(LONGEST, move |script| {
             let sql = sql.clone();
             Box::pin(async move {
+                let conn = script.conn().await?;
+                if engine == Engine::Postgres {
+                    conn.execute("SET LOCAL lock_timeout = 0").await?;
+                }
                 // Two instances of a rolling update may come here together: the row decides who applies it.
                 let first = sqlx::query(
                     "INSERT INTO naru_schema (component, version, name, oldest, applied_at) VALUES ($1, $2, $3, $4, $5)
@@ -62,8 +72,8 @@ impl Store {
                 }
                 Ok(())
             })
-        })
-        .await
+        });
+        applied.await
     }
 
     async fn refuse_newer(&self) -> Result<()> {

@@ -11,6 +11,8 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
 
 use crate::error::StoreError;
+use crate::reach::Reach;
+use crate::reader::Reader;
 use crate::room::Room;
 use crate::{Engine, Inner, Result, Store, writer};
 
@@ -67,17 +69,21 @@ impl Store {
         DRIVERS.call_once(sqlx::any::install_default_drivers);
         let engine = config.engine()?;
         let connector = Connector { engine, url: config.url.clone(), file: config.file(data_dir) };
+        let reach = Reach::new(engine);
         let writer = match access {
-            Access::Write => writer::Handle::start(connector.clone(), lifecycle).await?,
+            Access::Write => writer::Handle::start(connector.clone(), reach.clone(), lifecycle).await?,
             Access::Read => {
-                connector.probe().await?;
+                reach.connect(connector.probe()).await?;
                 writer::Handle::none()
             }
         };
-        let reader = connector.readers().await?;
+        let reader = Reader::new(reach.connect(connector.readers()).await?, reach.clone());
+        if access == Access::Write {
+            reach.ask(connector.clone(), lifecycle);
+        }
         let folder = connector.file.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
         let room = folder.filter(|_| access == Access::Write).map(|folder| Room::new(folder, config.free_mb_min));
-        Ok(Store(Arc::new(Inner { engine, reader, writer, room })))
+        Ok(Store(Arc::new(Inner { engine, reader, writer, reach, room })))
     }
 }
 
@@ -98,6 +104,11 @@ impl Connector {
             Engine::Postgres => prepare_postgres(&mut conn).await?,
         }
         Ok(conn)
+    }
+
+    /// A connection with no settings of its own.
+    pub(crate) async fn bare(&self) -> sqlx::Result<AnyConnection> {
+        self.options("ro").map_err(StoreError::into_sqlx)?.connect().await
     }
 
     /// Connects once, to hear why a server cannot be reached: the pool would ask on for ten seconds and then know only
@@ -187,6 +198,8 @@ async fn prepare_postgres(conn: &mut AnyConnection) -> Result<()> {
     conn.execute("SET client_min_messages = 'warning'").await?;
     // A machine that freezes in mid-transaction must not hold a row that others wait for.
     conn.execute("SET idle_in_transaction_session_timeout = '2s'").await?;
+    // A row that a person holds locked, or a machine that froze, must not hold up everything else for longer.
+    conn.execute("SET lock_timeout = '3s'").await?;
     Ok(())
 }
 

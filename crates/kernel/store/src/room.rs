@@ -53,6 +53,11 @@ impl Room {
         Ok(())
     }
 
+    /// Whether less was free than is kept when it was looked last.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
+    }
+
     fn look(&self) {
         let free_mb = match rustix::fs::statvfs(&self.folder) {
             Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize) / MB,

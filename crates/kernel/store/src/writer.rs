@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::Result;
 use crate::error::StoreError;
 use crate::open::Connector;
+use crate::reach::{Reach, WORK_MAX};
 use crate::script::Script;
 
 /// Jobs that may wait: beyond it callers wait in turn, which is the back-pressure that intake turns into a 429.
@@ -35,15 +36,15 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// Connects and starts the task.
-    pub(crate) async fn start(connector: Connector, lifecycle: &Lifecycle) -> Result<Handle> {
+    pub(crate) async fn start(connector: Connector, reach: Reach, lifecycle: &Lifecycle) -> Result<Handle> {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let (open, opened) = oneshot::channel();
         // Every statement is a question and an answer between two threads: on one that others share, each answer would
         // wait for its turn.
         let ended = lifecycle.spawn_alone("store writer", || async move {
-            match connector.writing().await {
+            match reach.connect(connector.writing()).await {
                 Ok(conn) => {
-                    let writer = Writer { connector, conn: Some(conn), jobs: receiver, quiet: Duration::ZERO };
+                    let writer = Writer { connector, reach, conn: Some(conn), jobs: receiver, quiet: Duration::ZERO };
                     if open.send(Ok(())).is_ok() {
                         writer.work().await;
                     }
@@ -67,9 +68,18 @@ impl Handle {
         T: Send + 'static,
         F: for<'s, 'c> Fn(&'s mut Script<'c>) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
     {
+        self.run_for(WORK_MAX, job).await
+    }
+
+    /// As [`Handle::run`], for a job that may take as long as `longest`.
+    pub(crate) async fn run_for<T, F>(&self, longest: Duration, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'s, 'c> Fn(&'s mut Script<'c>) -> BoxFuture<'s, Result<T>> + Send + Sync + 'static,
+    {
         let jobs = self.jobs.as_ref().ok_or(StoreError::ReadOnly)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { work: job, value: None, answer };
+        let waiting = Waiting { work: job, longest, value: None, answer };
         jobs.send(Box::new(waiting)).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
@@ -95,6 +105,10 @@ fn closed() -> StoreError {
 trait Job: Send {
     /// Runs; keeps its value for later.
     fn run<'a>(&'a mut self, script: &'a mut Script<'_>) -> BoxFuture<'a, Result<()>>;
+    /// After this its connection is taken for dead.
+    fn longest(&self) -> Duration {
+        WORK_MAX
+    }
     /// Tells the caller how the transaction ended.
     fn answer(self: Box<Self>, outcome: Result<()>);
     /// Whether the writer should end.
@@ -105,6 +119,7 @@ trait Job: Send {
 
 struct Waiting<T, F> {
     work: F,
+    longest: Duration,
     value: Option<T>,
     answer: oneshot::Sender<Result<T>>,
 }
@@ -119,6 +134,10 @@ where
             self.value = Some((self.work)(script).await?);
             Ok(())
         })
+    }
+
+    fn longest(&self) -> Duration {
+        self.longest
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
@@ -148,6 +167,7 @@ impl Job for Close {
 
 struct Writer {
     connector: Connector,
+    reach: Reach,
     conn: Option<AnyConnection>,
     jobs: mpsc::Receiver<Box<dyn Job>>,
     /// How long nothing is heard of a commit that has been sent.
@@ -165,7 +185,7 @@ impl Writer {
             }
         }
         if let Some(conn) = self.conn.take() {
-            let _ = conn.close().await;
+            let _ = self.reach.connect(async { Ok(conn.close().await?) }).await;
         }
     }
 
@@ -175,10 +195,17 @@ impl Writer {
             Err(error) if group.len() == 1 => group.drain(..).for_each(|job| job.answer(Err(error.clone()))),
             Err(error) => {
                 tracing::debug!(error = %error, jobs = group.len(), "a group failed, its jobs run one by one");
+                let mut gone = None;
                 for job in group.drain(..) {
+                    // One tries again over a new connection; where that fails too the others need not wait for the same.
+                    if let Some(error) = &gone {
+                        job.answer(Err(StoreError::clone(error)));
+                        continue;
+                    }
                     let mut alone = [job];
                     let outcome = self.transaction(&mut alone).await;
                     let [job] = alone;
+                    gone = outcome.as_ref().err().filter(|error| error.is_gone()).cloned();
                     job.answer(outcome);
                 }
             }
@@ -189,10 +216,14 @@ impl Writer {
     async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => self.connector.writing().await?,
+            None => self.reach.connect(self.connector.writing()).await?,
         };
         let mut script = Script::transaction(&mut conn);
-        let outcome = run_all(&mut script, jobs, &mut self.quiet).await;
+        let outcome = run_all(&mut script, jobs, &mut self.quiet, &self.reach).await;
+        if matches!(outcome, Err(StoreError::Silent { .. })) {
+            // Nothing more is said to it: an answer to what was left in the midst would be waited for first.
+            return outcome;
+        }
         if outcome.is_ok() || !script.has_begun() || conn.execute("ROLLBACK").await.is_ok() {
             self.conn = Some(conn);
         } else {
@@ -202,12 +233,17 @@ impl Writer {
     }
 }
 
-async fn run_all(script: &mut Script<'_>, jobs: &mut [Box<dyn Job>], quiet: &mut Duration) -> Result<()> {
+async fn run_all(
+    script: &mut Script<'_>,
+    jobs: &mut [Box<dyn Job>],
+    quiet: &mut Duration,
+    reach: &Reach,
+) -> Result<()> {
     for job in jobs {
-        job.run(script).await?;
+        reach.within(job.longest(), job.run(script)).await?;
     }
     let start = Instant::now();
-    script.commit(*quiet).await?;
+    reach.within(WORK_MAX, script.commit(*quiet)).await?;
     *quiet = quiet_after(*quiet, start.elapsed());
     Ok(())
 }

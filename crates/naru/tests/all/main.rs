@@ -5,6 +5,7 @@
 
 mod campaign;
 mod configuration;
+mod database_line;
 mod disk;
 mod doors;
 mod drain;

@@ -7,8 +7,9 @@
 use naru_dispatch::message::Channel;
 use naru_store::Result;
 use naru_store::error::StoreError;
+use naru_store::reader::Reader;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
 
 use crate::flags::Flags;
 
@@ -106,7 +107,7 @@ const SCAN: &str = concat!(
 
 /// The consents of the addresses after `after`, a page at most, and the address up to which it reaches; `None` at the
 /// end. For who knows nothing yet: that there is no consent is not told.
-pub async fn scan(reader: &AnyPool, after: &str) -> Result<Option<(Vec<Fact>, String)>> {
+pub async fn scan(reader: &Reader, after: &str) -> Result<Option<(Vec<Fact>, String)>> {
     let end: Option<String> = sqlx::query_scalar(SCAN_END).bind(after).bind(PAGE_ROWS).fetch_optional(reader).await?;
     let end = match end {
         Some(end) => end,
@@ -120,13 +121,13 @@ pub async fn scan(reader: &AnyPool, after: &str) -> Result<Option<(Vec<Fact>, St
 }
 
 /// The number of the last committed change.
-pub async fn head(reader: &AnyPool) -> Result<i64> {
+pub async fn head(reader: &Reader) -> Result<i64> {
     Ok(sqlx::query_scalar("SELECT number FROM consent_change WHERE id = 1").fetch_one(reader).await?)
 }
 
 impl Feed {
     /// How all that changed after `after` and up to `head` stands, a page at most; and up to where the page reaches.
-    pub async fn page(&self, reader: &AnyPool, after: i64, head: i64) -> Result<(Vec<Fact>, i64)> {
+    pub async fn page(&self, reader: &Reader, after: i64, head: i64) -> Result<(Vec<Fact>, i64)> {
         let end: Option<i64> =
             sqlx::query_scalar(self.page_end).bind(after).bind(PAGE_ROWS).fetch_optional(reader).await?;
         let end = end.map_or(head, |end| end.min(head));
@@ -135,7 +136,7 @@ impl Feed {
     }
 
     /// How things stand for one address.
-    pub async fn of_address(&self, reader: &AnyPool, address: &str) -> Result<Flags> {
+    pub async fn of_address(&self, reader: &Reader, address: &str) -> Result<Flags> {
         let rows = sqlx::query(self.of_address).bind(address).fetch_all(reader).await?;
         Ok(facts(&rows)?.iter().fold(Flags::default(), |flags, fact| flags.or(fact.flags)))
     }

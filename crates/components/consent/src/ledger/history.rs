@@ -2,8 +2,9 @@
 
 use naru_core::clock::Millis;
 use naru_store::Result;
+use naru_store::reader::Reader;
 use serde::Serialize;
-use sqlx::{AnyPool, Row};
+use sqlx::Row;
 
 /// Rows of one address that are shown of each table, youngest first: nobody reads further back by eye.
 const ROWS_MAX: i64 = 200;
@@ -47,7 +48,7 @@ pub struct GivenRow {
 }
 
 /// The refusals of an address, youngest first.
-pub async fn blocks(reader: &AnyPool, address: &str) -> Result<Vec<BlockRow>> {
+pub async fn blocks(reader: &Reader, address: &str) -> Result<Vec<BlockRow>> {
     let rows = sqlx::query(
         "SELECT channel, scope, blocked_at, why, who, lifted_at, lifted_by FROM consent_block WHERE address = $1
          ORDER BY blocked_at DESC, channel, scope LIMIT $2",
@@ -71,7 +72,7 @@ pub async fn blocks(reader: &AnyPool, address: &str) -> Result<Vec<BlockRow>> {
 }
 
 /// The consents of an address, youngest first.
-pub async fn given(reader: &AnyPool, address: &str) -> Result<Vec<GivenRow>> {
+pub async fn given(reader: &Reader, address: &str) -> Result<Vec<GivenRow>> {
     let rows = sqlx::query(
         "SELECT channel, given_at, night, evidence, who, stored_at, withdrawn_at FROM consent_ad WHERE address = $1
          ORDER BY given_at DESC, channel, night LIMIT $2",
@@ -95,7 +96,7 @@ pub async fn given(reader: &AnyPool, address: &str) -> Result<Vec<GivenRow>> {
 }
 
 /// Refusals that stand and consents that are not withdrawn.
-pub async fn counts(reader: &AnyPool) -> Result<(i64, i64)> {
+pub async fn counts(reader: &Reader) -> Result<(i64, i64)> {
     let row = sqlx::query(
         "SELECT (SELECT COUNT(*) FROM consent_block WHERE lifted_at IS NULL),
                 (SELECT COUNT(*) FROM consent_ad WHERE withdrawn_at IS NULL)",

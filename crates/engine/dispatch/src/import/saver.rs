@@ -50,7 +50,7 @@ impl Saver {
             };
             let shards: BTreeSet<Shard> =
                 group.iter().flat_map(|step| &step.frames).map(|it| it.shard.clone()).collect();
-            if let Err(full) = self.store.check_room() {
+            if let Err(full) = self.store.check_intake() {
                 why = Failure::from(full);
                 break;
             }

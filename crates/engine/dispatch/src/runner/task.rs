@@ -7,7 +7,6 @@ use naru_core::clock::Millis;
 use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
 use naru_core::masked::Address;
-use naru_store::error::StoreError;
 
 use super::Parts;
 use crate::consent::Permit;
@@ -25,9 +24,11 @@ pub(super) async fn claim(
     after: i64,
     limit: usize,
 ) -> Result<(Vec<(Loaded, Arc<Frame>)>, bool), Failure> {
-    let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
-    let stored = rows::open_frames(&mut conn, &parts.shard, priority, after, limit).await?;
-    drop(conn);
+    let shard = parts.shard.clone();
+    let read = parts
+        .store
+        .read(move |conn| Box::pin(async move { rows::open_frames(conn, &shard, priority, after, limit).await }));
+    let stored = read.await?;
     let more = stored.len() == limit;
     let mut frames = Vec::with_capacity(stored.len());
     for stored in stored {
@@ -119,8 +120,7 @@ pub(super) fn ask(parts: &Parts, outlet: usize, frame: &Frame, slots: &[u16], pr
 }
 
 pub(super) async fn read_frame(parts: &Parts, id: Id) -> Result<Arc<Frame>, Failure> {
-    let mut conn = parts.store.reader().acquire().await.map_err(StoreError::from)?;
-    let stored = rows::frame(&mut conn, id).await?;
+    let stored = parts.store.read(move |conn| Box::pin(async move { rows::frame(conn, id).await })).await?;
     let Some((stored, ..)) = stored else { return Err(Failure::bug("a claimed frame is gone")) };
     Frame::read(&stored.body).map(Arc::new).map_err(Failure::bug)
 }
