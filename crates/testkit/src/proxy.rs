@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -32,6 +32,7 @@ pub enum Mode {
 pub struct Proxy {
     url: String,
     mode: watch::Sender<Mode>,
+    connections: Arc<Connections>,
     lose: Arc<AtomicBool>,
     runtime: Option<Runtime>,
 }
@@ -46,13 +47,14 @@ impl Proxy {
         let address = listener.local_addr().expect("it listens");
         listener.set_nonblocking(true).expect("a socket can be told not to block");
         let (mode, lose) = (watch::Sender::new(Mode::Carry(Duration::ZERO)), Arc::new(AtomicBool::new(false)));
-        let line = Line { server, mode: mode.subscribe(), lose: lose.clone() };
+        let connections = Arc::<Connections>::default();
+        let line = Line { server, mode: mode.subscribe(), lose: lose.clone(), connections: connections.clone(), no: 0 };
         let taken = {
             let _in_runtime = runtime.enter();
             TcpListener::from_std(listener).expect("it listens")
         };
         runtime.spawn(listen(taken, address, line));
-        Proxy { url: through(url, address), mode, lose, runtime: Some(runtime) }
+        Proxy { url: through(url, address), mode, connections, lose, runtime: Some(runtime) }
     }
 
     /// The URL by which the server is reached over it.
@@ -68,6 +70,13 @@ impl Proxy {
     /// Carries everything again.
     pub fn mend(&self) {
         self.set(Mode::Carry(Duration::ZERO));
+    }
+
+    /// Carries nothing more over the connections that are open now, as a firewall that has forgotten them: neither end is
+    /// told. New ones are carried.
+    pub fn forget_connections(&self) {
+        let Connections { made, forgotten } = &*self.connections;
+        forgotten.store(made.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     /// Loses the next answer to a commit: it is on the disk, and whoever made it sees nothing but a connection that ended.
@@ -98,18 +107,32 @@ fn through(url: &str, address: SocketAddr) -> String {
     format!("{user}@{address}/{database}{question_mark}{}", query.join("&"))
 }
 
+/// Connections are numbered as they are made.
+#[derive(Default)]
+struct Connections {
+    made: AtomicU64,
+    /// Up to this one.
+    forgotten: AtomicU64,
+}
+
+/// What carries one connection.
 #[derive(Clone)]
 struct Line {
     server: PgConnectOptions,
     mode: watch::Receiver<Mode>,
     lose: Arc<AtomicBool>,
+    connections: Arc<Connections>,
+    no: u64,
 }
 
 async fn listen(mut listener: TcpListener, address: SocketAddr, mut line: Line) {
     let mut carried = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((near, _)) = listener.accept() => drop(carried.spawn(carry(near, line.clone()))),
+            Ok((near, _)) = listener.accept() => {
+                let no = line.connections.made.fetch_add(1, Ordering::SeqCst) + 1;
+                carried.spawn(carry(near, Line { no, ..line.clone() }));
+            }
             () = line.until(|mode| mode == Mode::Cut) => {
                 drop(listener);
                 carried.shutdown().await;
@@ -184,6 +207,9 @@ impl Line {
 
     /// Waits until it carries; answers how much later.
     async fn passes(&mut self) -> Duration {
+        if self.no <= self.connections.forgotten.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let mode = self.mode.wait_for(|mode| matches!(mode, Mode::Carry(_))).await;
         match mode.as_deref() {
             Ok(Mode::Carry(delay)) => *delay,
@@ -227,6 +253,15 @@ mod tests {
             proxy.mend();
         };
         assert_eq!(tokio::join!(one(proxy.url()), mend).0.unwrap(), 1, "what was sent arrives late");
+
+        let mut open = PgConnection::connect(proxy.url()).await.unwrap();
+        proxy.forget_connections();
+        let first = tokio::select! {
+            biased;
+            _ = open.ping() => 0,
+            other = one(proxy.url()) => other.unwrap(),
+        };
+        assert_eq!(first, 1, "an open connection is forgotten, a new one is carried");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
 
 use crate::error::StoreError;
-use crate::reach::Reach;
+use crate::reach::{PING_MAX, Reach};
 use crate::reader::Reader;
 use crate::room::Room;
 use crate::{Engine, Inner, Result, Store, writer};
@@ -77,7 +77,7 @@ impl Store {
                 writer::Handle::none()
             }
         };
-        let reader = Reader::new(reach.connect(connector.readers()).await?, reach.clone());
+        let reader = Reader::new(reach.connect(connector.readers(reach.clone())).await?, reach.clone());
         if access == Access::Write {
             reach.ask(connector.clone(), lifecycle);
         }
@@ -121,14 +121,23 @@ impl Connector {
         Ok(())
     }
 
-    async fn readers(&self) -> Result<sqlx::AnyPool> {
+    async fn readers(&self, reach: Reach) -> Result<sqlx::AnyPool> {
         let engine = self.engine;
         AnyPoolOptions::new()
             .max_connections(READERS_MAX)
             .min_connections(1)
             .acquire_timeout(Duration::from_secs(10))
-            // A server may have gone since; a file has not.
-            .test_before_acquire(engine == Engine::Postgres)
+            .test_before_acquire(false)
+            .before_acquire(move |conn, meta| {
+                // A server may have gone since; a file has not.
+                let is_dead = reach.has_outlived_silence(meta.age);
+                Box::pin(async move {
+                    if engine == Engine::Sqlite || is_dead {
+                        return Ok(!is_dead);
+                    }
+                    Ok(tokio::time::timeout(PING_MAX, conn.ping()).await.is_ok_and(|pong| pong.is_ok()))
+                })
+            })
             .after_connect(move |conn, _| {
                 Box::pin(async move {
                     match engine {

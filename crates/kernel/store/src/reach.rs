@@ -31,6 +31,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The same for making a connection, which takes a dozen trips.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Whether a connection still lives is told at once, or not at all.
+pub(crate) const PING_MAX: Duration = ANSWER_MAX;
 /// What one caller does at a time takes milliseconds on a quick line, and seconds on a slow one. Beyond this its
 /// connection is dead, though others live: a firewall has forgotten it, or whoever stood between is gone.
 pub(crate) const WORK_MAX: Duration = Duration::from_secs(30);
@@ -44,6 +46,8 @@ pub(crate) struct Reach(Option<Arc<Inner>>);
 struct Inner {
     /// Why the server does not answer.
     silent: watch::Sender<Option<Arc<str>>>,
+    /// When it began to answer again. Connections that are older may be dead without a sign of it.
+    mended: Mutex<Option<Instant>>,
     /// How far the server's clock is ahead of this machine's.
     ahead_ms: AtomicI64,
     asking: Mutex<Option<AbortHandle>>,
@@ -53,7 +57,12 @@ impl Reach {
     /// Of a file, or of a server that nobody asks: only [`WORK_MAX`] holds.
     pub(crate) fn new(engine: Engine) -> Reach {
         Reach((engine == Engine::Postgres).then(|| {
-            Arc::new(Inner { silent: watch::Sender::new(None), ahead_ms: AtomicI64::new(0), asking: Mutex::new(None) })
+            Arc::new(Inner {
+                silent: watch::Sender::new(None),
+                mended: Mutex::new(None),
+                ahead_ms: AtomicI64::new(0),
+                asking: Mutex::new(None),
+            })
         }))
     }
 
@@ -84,6 +93,12 @@ impl Reach {
     /// Why the server does not answer.
     pub(crate) fn why(&self) -> Option<Arc<str>> {
         self.0.as_ref().and_then(|inner| inner.silent.borrow().clone())
+    }
+
+    /// Whether a connection of this age has seen a time without answers.
+    pub(crate) fn has_outlived_silence(&self, age: Duration) -> bool {
+        let mended = self.0.as_ref().and_then(|inner| *lock(&inner.mended));
+        mended.is_some_and(|mended| age > mended.elapsed())
     }
 
     /// How far the server's clock is ahead of this machine's, as it was seen last.
@@ -138,7 +153,10 @@ impl Asker {
                         inner.ahead_ms.store(ahead_ms, Ordering::Relaxed);
                         self.tell_clocks(ahead_ms);
                     }
-                    if inner.silent.send_replace(None).is_some() {
+                    if inner.silent.borrow().is_some() {
+                        // Before anybody goes on.
+                        *lock(&inner.mended) = Some(Instant::now());
+                        inner.silent.send_replace(None);
                         tracing::info!("the database answers again, all goes on");
                     }
                 }

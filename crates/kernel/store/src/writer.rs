@@ -44,7 +44,13 @@ impl Handle {
         let ended = lifecycle.spawn_alone("store writer", || async move {
             match reach.connect(connector.writing()).await {
                 Ok(conn) => {
-                    let writer = Writer { connector, reach, conn: Some(conn), jobs: receiver, quiet: Duration::ZERO };
+                    let writer = Writer {
+                        connector,
+                        reach,
+                        conn: Some((conn, Instant::now())),
+                        jobs: receiver,
+                        quiet: Duration::ZERO,
+                    };
                     if open.send(Ok(())).is_ok() {
                         writer.work().await;
                     }
@@ -168,7 +174,8 @@ impl Job for Close {
 struct Writer {
     connector: Connector,
     reach: Reach,
-    conn: Option<AnyConnection>,
+    /// With when it was made.
+    conn: Option<(AnyConnection, Instant)>,
     jobs: mpsc::Receiver<Box<dyn Job>>,
     /// How long nothing is heard of a commit that has been sent.
     quiet: Duration,
@@ -184,7 +191,7 @@ impl Writer {
                 break;
             }
         }
-        if let Some(conn) = self.conn.take() {
+        if let Some((conn, _)) = self.conn.take() {
             let _ = self.reach.connect(async { Ok(conn.close().await?) }).await;
         }
     }
@@ -214,9 +221,9 @@ impl Writer {
 
     /// One transaction over all jobs. After any error the connection's state is not trusted: it is made anew.
     async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.reach.connect(self.connector.writing()).await?,
+        let (mut conn, born) = match self.conn.take() {
+            Some((conn, born)) if !self.reach.has_outlived_silence(born.elapsed()) => (conn, born),
+            _ => (self.reach.connect(self.connector.writing()).await?, Instant::now()),
         };
         let mut script = Script::transaction(&mut conn);
         let outcome = run_all(&mut script, jobs, &mut self.quiet, &self.reach).await;
@@ -225,7 +232,7 @@ impl Writer {
             return outcome;
         }
         if outcome.is_ok() || !script.has_begun() || conn.execute("ROLLBACK").await.is_ok() {
-            self.conn = Some(conn);
+            self.conn = Some((conn, born));
         } else {
             let _ = conn.close_hard().await;
         }

@@ -8,7 +8,7 @@ use naru_testkit::database::{Database, Engine, database};
 use naru_testkit::proxy::{Mode, Proxy};
 use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::campaign::{Vendor, post};
 use crate::house::{House, Serve, http, text};
@@ -193,6 +193,40 @@ async fn with_a_database_far_away_all_goes_on() {
     assert_eq!((shop.ask("/readyz").await.0, shop.metric("naru_store_answers").await), (200, 1));
     shop.settled().await;
     assert_eq!(shop.said(SILENT), 0);
+    shop.serve.stop().await;
+}
+
+#[tokio::test]
+async fn connections_that_are_dead_without_a_sign_of_it_are_found_and_made_anew() {
+    let mut shop = Shop::open().await;
+    for n in 0..40 {
+        assert_eq!(shop.take(n).await.0, 202);
+    }
+    shop.line.forget_connections();
+    for n in 40..50 {
+        eventually("it to be taken", PATIENCE, async || (shop.take(n).await.0 == 202).then_some(())).await;
+    }
+    assert_eq!(shop.ask("/readyz").await.0, 200);
+    shop.settled().await;
+    shop.serve.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_that_a_person_holds_locked_holds_nobody_up_for_long() {
+    let mut shop = Shop::open().await;
+    assert_eq!(shop.take(0).await.0, 202);
+    let mut person = PgConnection::connect(shop.database.url()).await.unwrap();
+    for statement in ["BEGIN", "SELECT seq FROM dispatch_shard FOR UPDATE"] {
+        person.execute(statement).await.unwrap();
+    }
+    let (status, said) = shop.take(1).await;
+    assert!(status == 503 && said.contains("store-statement"), "{said}");
+    // Everything else goes on.
+    assert_eq!((shop.ask("/readyz").await.0, shop.metric("naru_store_answers").await), (200, 1));
+    shop.house.done(&["token", "add", "other", "--role", "send"]);
+    person.execute("ROLLBACK").await.unwrap();
+    assert_eq!(shop.take(1).await.0, 202);
+    shop.settled().await;
     shop.serve.stop().await;
 }
 
