@@ -27,6 +27,7 @@ mod failover;
 mod fence;
 mod file_or_stream;
 mod find_newest_first;
+mod held_open;
 mod idempotency_key;
 mod import_cancelled;
 mod import_killed;
