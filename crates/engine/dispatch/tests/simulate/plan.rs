@@ -14,6 +14,9 @@ use crate::random::Random;
 pub const SECOND: Micros = 1_000_000;
 /// Frames come, people act and machines die within this time.
 const BUSY: Micros = 25 * SECOND;
+const HOUR: Millis = 3_600_000;
+/// The seeds whose clock is set, by what is left when they are divided by four.
+const JUMPING: u64 = 3;
 /// Midnight of the 23rd of November 2026 in Seoul.
 pub const MIDNIGHT: Millis = 1_795_359_600_000;
 
@@ -21,6 +24,8 @@ pub struct Plan {
     /// The lane's own account, and in some runs one that stands by.
     pub outlets: Vec<OutletPlan>,
     pub wall_start: Millis,
+    /// When somebody sets the machine's clock, and how far: below zero is back.
+    pub jumps: Vec<(Micros, Millis)>,
     pub frames: Vec<FramePlan>,
     pub campaigns: usize,
     pub orders: Vec<(Micros, Order)>,
@@ -98,6 +103,7 @@ impl Plan {
         let mut plan = Plan {
             outlets: vec![own],
             wall_start: MIDNIGHT - before_midnight as Millis,
+            jumps: jumps(seed),
             frames,
             campaigns,
             orders: orders(r, campaigns),
@@ -107,6 +113,10 @@ impl Plan {
             plan.outlets.push(outlet(r, total));
             plan.outlets.iter_mut().for_each(|outlet| outlet.fails(r));
         }
+        let stops = plan.orders.iter().any(|(_, order)| *order == Order::Stop);
+        let ends = stops || plan.faults.crashes_max > 0 || plan.faults.renew_fails > 0;
+        let Plan { jumps, outlets, .. } = &mut plan;
+        jumps.retain(|(_, by)| outlets.iter().all(|outlet| is_borne(*by, ends, &outlet.options.level)));
         plan
     }
 }
@@ -157,6 +167,38 @@ fn outlet(r: &mut Random, total: usize) -> OutletPlan {
         refuses: false,
         lent: 0..0,
     }
+}
+
+/// In one seed of four, the clock of a machine that boots with a wrong one, is set right, and perhaps again. Drawn by
+/// itself, so that seeds keep what else they play.
+fn jumps(seed: u64) -> Vec<(Micros, Millis)> {
+    if seed % 4 != JUMPING {
+        return Vec::new();
+    }
+    let r = &mut Random::new(seed ^ 0xC10C);
+    let count = r.between(1, 4);
+    let mut jumps: Vec<_> = (0..count)
+        .map(|_| {
+            let far = r.pick(&[2_000, 60_000, HOUR, 4 * HOUR, 26 * HOUR]);
+            let by = r.between(far as u64 / 2, far as u64) as Millis;
+            (r.below(BUSY), if r.chance(500) { by } else { -by })
+        })
+        .collect();
+    jumps.sort_unstable();
+    jumps
+}
+
+/// What else a jump does is told under the limits in RELIABILITY.md, and not played. Forward between two owners: what the
+/// first left in doubt looks over before it is. Back by as long as a provider remembers: a doubt looks fresh when it is
+/// forgotten. Back by most of a day: a doubt of an earlier owner that takes all there may be in flight keeps the lane waiting
+/// for so long, a mark a second, that there are no numbers left for its tries.
+fn is_borne(by: Millis, ends: bool, level: &Level) -> bool {
+    let life = match level {
+        Level::Key { life } | Level::Lookup { life } | Level::TwoPhase { life } => life.as_millis() as Millis,
+        Level::None => Millis::MAX,
+    };
+    // There are four at most.
+    if by > 0 { !ends } else { -by <= (life / 8).min(4 * HOUR) }
 }
 
 /// Of the customers 10 % have 3 to 20 messages over several frames.

@@ -13,6 +13,7 @@ use naru_dispatch::side::State;
 use crate::disk::Disk;
 use crate::plan::{OutletPlan, Plan};
 use crate::vendor::{RequestKey, Vendor};
+use crate::world::MONO_START;
 
 /// What a provider may count as a second.
 const PROVIDER_SECOND: Micros = 1_005_000;
@@ -44,6 +45,8 @@ pub struct Watch {
     permitted: HashSet<(ChunkKey, u16)>,
     not_before: HashMap<Message, i64>,
     pub outlets: [OutletWatch; 2],
+    /// The latest the clock has shown.
+    latest: i64,
     pub paused: bool,
     pub stopped: bool,
     pub kept_back: HashSet<usize>,
@@ -59,6 +62,8 @@ pub struct Watch {
 pub struct OutletWatch {
     starts: VecDeque<(Micros, usize)>,
     by_day: HashMap<i64, u64>,
+    /// The latest day in which anything was counted: one before it does not open again when the clock is set back.
+    day: i64,
     pub joined: bool,
     pub quiet_until: Micros,
     pub throttled_until: Micros,
@@ -103,6 +108,11 @@ impl Watch {
         }
     }
 
+    /// Notes what the clock shows.
+    pub fn sees(&mut self, now: Now) {
+        self.latest = self.latest.max(now.wall);
+    }
+
     pub fn retry_not_before(&mut self, message: Message, at: i64) {
         self.not_before.insert(message, at);
     }
@@ -114,7 +124,7 @@ impl Watch {
             let expires_at = row.expires.get(usize::from(*slot)).copied().unwrap_or(i64::MAX);
             assert!(expires_at > now.wall, "{chunk:?} holds slot {slot}, which is too old");
             let due = self.not_before.remove(&(chunk.frame, *slot));
-            assert!(due.is_none_or(|due| due <= now.wall), "{chunk:?} holds slot {slot} before it is due");
+            assert!(due.is_none_or(|due| due <= self.latest), "{chunk:?} holds slot {slot} before it is due");
             if denied.iter().all(|(other, _)| other != slot) {
                 self.permitted.insert((chunk, *slot));
             }
@@ -141,6 +151,9 @@ impl Watch {
                     side.frame
                 );
             }
+        }
+        for day in &save.days {
+            self.outlets[day.outlet].day = self.outlets[day.outlet].day.max(day.day);
         }
         for mark in &save.marks {
             let known = self.marked.insert(mark.key, life);
@@ -205,7 +218,9 @@ impl Watch {
         if lookup {
             return "lookup";
         }
-        let over_by = now.wall + account.options.timeout_ms as i64;
+        // As the clock shows that the mark was made by.
+        let since = plan.jumps.iter().filter(|(at, _)| (given..=now.mono).contains(&(MONO_START + at)));
+        let over_by = now.wall - since.map(|(_, by)| by).sum::<i64>() + account.options.timeout_ms as i64;
         assert!(row.deadline > over_by, "{action:?} may still be on its way at its deadline");
         let key = request_key(account, chunk, slots);
         let repeat = !self.sent.insert(key) || self.marked[chunk] < life;
@@ -235,7 +250,9 @@ impl Watch {
         for slot in slots {
             assert!(self.permitted.contains(&(*chunk, *slot)), "{chunk:?} sends slot {slot} without consent");
         }
-        let day = self.outlets[outlet].by_day.entry(seoul_day(now.wall)).or_default();
+        let seen = &mut self.outlets[outlet];
+        seen.day = seen.day.max(seoul_day(now.wall));
+        let day = seen.by_day.entry(seen.day).or_default();
         *day += slots.len() as u64;
         assert!(account.options.per_day_max.is_none_or(|max| *day <= max), "{day} messages in a day");
     }

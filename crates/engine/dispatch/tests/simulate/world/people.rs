@@ -35,8 +35,8 @@ impl World {
             return;
         }
         let seq = if planted!(LateFrameSkipped) { seq } else { self.disk.order.len() as i64 + 1 };
+        let wall = self.clock().wall;
         let plan = &self.plan.frames[frame];
-        let wall = self.plan.wall_start + (self.now / 1_000) as Millis;
         let expires = if plan.lives.iter().all(Option::is_none) {
             Vec::new()
         } else {
