@@ -17,6 +17,7 @@ mod account_always_balances;
 mod allow_list;
 mod campaign_cancel;
 mod campaign_pause;
+mod clock_is_set;
 mod commit_answer_lost;
 mod consent;
 mod damage;

@@ -198,7 +198,7 @@ fn is_borne(by: Millis, ends: bool, level: &Level) -> bool {
         Level::None => Millis::MAX,
     };
     // There are four at most.
-    if by > 0 { !ends } else { -by <= (life / 8).min(4 * HOUR) }
+    if by > 0 { !ends } else { -by <= (life / 8).min(HOUR) }
 }
 
 /// Of the customers 10 % have 3 to 20 messages over several frames.
