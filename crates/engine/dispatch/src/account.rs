@@ -85,6 +85,14 @@ impl Account {
     }
 }
 
+/// Frames that were set aside because a byte of them changed, with their messages. Looks at every frame.
+pub async fn set_aside(store: &Store) -> Result<(u64, u64)> {
+    let text = "SELECT COUNT(*), CAST(COALESCE(SUM(f.count), 0) AS BIGINT) FROM dispatch_side s
+         JOIN dispatch_frame f ON f.id = s.frame WHERE s.open = 2";
+    let (frames, messages): (i64, i64) = sqlx::query_as(text).fetch_one(store.reader()).await?;
+    Ok((frames as u64, messages as u64))
+}
+
 /// Messages that are not sent yet, by lane, whether it is configured or not. Looks at frames that have such messages,
 /// and not at what a month has left in the store.
 pub async fn pending_by_lane(store: &Store) -> Result<BTreeMap<String, u64>> {

@@ -145,5 +145,10 @@ async fn look_at_lanes(ctx: &Ctx) -> Result<Vec<Finding>, Failure> {
     for (lane, messages) in dispatch.stranded().await? {
         findings.push(Finding::Bad(Failure::refused("lane-gone").arg("lane", lane).arg("messages", messages)));
     }
+    let (frames, messages) = account::set_aside(ctx.store()).await?;
+    if frames > 0 {
+        let failure = Failure::refused("frames-set-aside").arg("frames", frames).arg("messages", messages);
+        findings.push(Finding::Bad(failure));
+    }
     Ok(findings)
 }

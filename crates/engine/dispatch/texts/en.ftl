@@ -37,6 +37,8 @@ lane-column-messages = MESSAGES/S
 lane-column-in-flight = IN FLIGHT
 lane-column-held = HELD
 lane-column-today = TODAY
+frames-set-aside = Stored bytes have changed: { $messages } messages in { $frames } damaged frames were set aside and are not sent
+    .hint = `naru unknown list` shows them; check the disk of the database, and send again what did not leave
 lane-gone = { $messages ->
         [one] 1 message waits
        *[other] { $messages } messages wait

@@ -72,6 +72,7 @@ fn check_set_aside(app: &mut TestApp, frames: &[Vec<MessageId>; 3]) {
     app.start();
     let account = app.settle();
     assert_eq!((account.sent, account.unknown), (10, 5));
+    assert_eq!(app.doctor_lanes(), ["frames-set-aside"]);
     app.stop();
     let audit = app.audit();
     assert!(audit.balances(), "{audit:?}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use naru_component::Finding;
 use naru_component::ctx::Ctx;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
@@ -155,6 +156,20 @@ impl Life {
     pub fn report_by(&self, lane: &str, reports: Vec<Report>) -> Result<(), Failure> {
         let sink = self.ctx.need::<dyn ReceiptSink>().unwrap();
         self.wait(async move { sink.take(lane, reports).await })
+    }
+
+    /// The codes of what `doctor` finds wrong with the lanes.
+    pub fn doctor_lanes(&self) -> Vec<String> {
+        let component = naru_dispatch::component::component(self.dispatch.config().clone(), &self.ctx);
+        // It made and offered an engine of its own.
+        self.ctx.offer(self.dispatch.clone());
+        let check = component.checks.iter().find(|check| check.name == "lanes").unwrap();
+        let findings = self.wait((check.run)(self.ctx.clone()));
+        let codes = findings.into_iter().filter_map(|finding| match finding {
+            Finding::Bad(failure) => Some(failure.code),
+            Finding::Good(_) => None,
+        });
+        codes.collect()
     }
 
     /// A number out of the database.
