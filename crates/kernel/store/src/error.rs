@@ -113,6 +113,13 @@ impl StoreError {
         }
     }
 
+    /// Whether a row was held locked by somebody else for too long.
+    pub(crate) fn is_locked_out(&self) -> bool {
+        const LOCK_NOT_AVAILABLE: &str = "55P03";
+        let StoreError::Statement(error) = self else { return false };
+        error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+    }
+
     /// Whether whatever comes next fails in the same way: the database is not there.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, StoreError::Silent { .. } | StoreError::Open { .. })

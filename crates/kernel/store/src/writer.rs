@@ -227,6 +227,9 @@ impl Writer {
         };
         let mut script = Script::transaction(&mut conn);
         let outcome = run_all(&mut script, jobs, &mut self.quiet, &self.reach).await;
+        if outcome.as_ref().is_err_and(StoreError::is_locked_out) {
+            tracing::warn!("somebody else holds a row locked in the database, what needs it fails until it is let go");
+        }
         if matches!(outcome, Err(StoreError::Silent { .. })) {
             // Nothing more is said to it: an answer to what was left in the midst would be waited for first.
             return outcome;

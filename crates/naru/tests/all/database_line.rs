@@ -221,6 +221,7 @@ async fn a_row_that_a_person_holds_locked_holds_nobody_up_for_long() {
     }
     let (status, said) = shop.take(1).await;
     assert!(status == 503 && said.contains("store-statement"), "{said}");
+    shop.serve.log("somebody else holds a row locked in the database, what needs it fails until it is let go").await;
     // Everything else goes on.
     assert_eq!((shop.ask("/readyz").await.0, shop.metric("naru_store_answers").await), (200, 1));
     shop.house.done(&["token", "add", "other", "--role", "send"]);

@@ -7,7 +7,7 @@ use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::json;
 
 use crate::campaign::{Vendor, post};
-use crate::house::House;
+use crate::house::{House, http, text};
 
 const SIZE_MB: u64 = 64;
 const KEPT_MB: u64 = 24;
@@ -76,6 +76,10 @@ async fn a_disk_that_fills_up_loses_nothing_that_was_accepted() {
     };
     fill(KEPT_MB / 2);
     eventually("intake to be refused", PATIENCE, async || (take(1).await.0 == 507).then_some(())).await;
+    assert!(serve.process.errors().contains("the disk is nearly full: no messages are taken in"));
+    let metrics = http().get(format!("{}/metrics", serve.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("naru_store_nearly_full 1\n"), "{metrics}");
+    assert!(text(&house.run(&["doctor", "disk"]).stdout).contains("✗ disk"));
     let (code, said) = house.refused(&["send", "--template", "shipped", "--to", &rows(&house)]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("MB are free"), "{said}");
