@@ -27,7 +27,7 @@ const A_DAY: Millis = DAY.as_millis() as Millis;
 fn until_spent(app: &TestApp, sent: u64) {
     app.until("the day's messages are sent", |account| account.sent >= sent);
     app.eventually("the day to be spent", || {
-        let status = app.wait(app.dispatch.lane_views()).unwrap().remove(0).status?;
+        let status = app.wait(app.dispatch.lane_views()).unwrap().remove(0).outlet?;
         (status.day_spent && status.in_flight == 0).then_some(())
     });
     assert_eq!(u64::from(app.vendor.taken_in_all()), sent);
