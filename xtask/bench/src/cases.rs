@@ -58,7 +58,7 @@ impl Bench {
 type Case = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'a>>;
 
 /// Every case by its name.
-pub const CASES: [(&str, Case); 7] = [
+pub const CASES: [(&str, Case); NAMES.len()] = [
     ("intake", |bench| Box::pin(intake::measure(bench))),
     ("stream", |bench| Box::pin(stream::measure(bench))),
     ("single", |bench| Box::pin(single::measure(bench))),
@@ -66,10 +66,11 @@ pub const CASES: [(&str, Case); 7] = [
     ("receipts", |bench| Box::pin(receipts::measure(bench))),
     ("peak", |bench| Box::pin(peak::measure(bench))),
     ("queued", |bench| Box::pin(queued::measure(bench))),
+    ("postgres", |bench| Box::pin(stream::measure_postgres(bench))),
 ];
 
 /// What `--only` takes.
-pub const NAMES: [&str; 7] = ["intake", "stream", "single", "api", "receipts", "peak", "queued"];
+pub const NAMES: [&str; 8] = ["intake", "stream", "single", "api", "receipts", "peak", "queued", "postgres"];
 
 /// Where nobody listens: for what is measured while nothing leaves.
 const NOBODY: &str = "http://127.0.0.1:9";

@@ -11,8 +11,14 @@ use naru_campaign::file::generate::{self, Customers};
 
 use crate::Result;
 
-/// The template's id.
+/// The id of the template that most messages have.
 pub const TEMPLATE: &str = "order-confirmed";
+/// The same text on the second channel.
+pub const TEMPLATE_BESIDE: &str = "order-confirmed-beside";
+/// The same text as an advertisement.
+pub const AD: &str = "sale";
+/// A code that somebody waits for.
+pub const AUTH: &str = "code";
 
 /// Writes `rows` generated customers to a CSV file in UTF-8, and returns its path.
 pub fn file(folder: &Path, rows: u64, seed: u64) -> Result<PathBuf> {
@@ -23,12 +29,26 @@ pub fn file(folder: &Path, rows: u64, seed: u64) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes the template of these customers as a file that `naru template push` takes.
-pub fn template_file(folder: &Path) -> Result<PathBuf> {
-    let path = folder.join(format!("{TEMPLATE}.toml"));
-    let text = toml::to_string(&generate::template()).map_err(|e| e.to_string())?;
-    std::fs::write(&path, text).map_err(|e| format!("could not write {}: {e}", path.display()))?;
-    Ok(path)
+/// Writes the templates of these customers to a folder that `naru template push` takes.
+pub fn templates(folder: &Path) -> Result<PathBuf> {
+    let template = toml::Table::try_from(generate::template()).map_err(|e| e.to_string())?;
+    let ad = format!("(광고)[나루] {}\n무료거부 0800000000", generate::template().body);
+    let changes: [(&str, &[(&str, &str)]); 4] = [
+        (TEMPLATE, &[]),
+        (TEMPLATE_BESIDE, &[("channel", "alimtalk")]),
+        (AD, &[("purpose", "ad"), ("body", &ad)]),
+        (AUTH, &[("purpose", "auth"), ("body", "[나루] 인증번호는 #{번호}입니다.")]),
+    ];
+    let folder = folder.join("templates");
+    let failed = |e: std::io::Error| format!("could not write to {}: {e}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    for (id, changes) in changes {
+        let mut template = template.clone();
+        let changes = changes.iter().copied().chain([("id", id)]);
+        template.extend(changes.map(|(key, value)| (key.to_owned(), value.into())));
+        std::fs::write(folder.join(format!("{id}.toml")), template.to_string()).map_err(failed)?;
+    }
+    Ok(folder)
 }
 
 /// Seconds that the csv crate takes to read and parse the file, its fields checked to be UTF-8 and thrown away.

@@ -12,16 +12,23 @@ use tempfile::TempDir;
 use tokio::net::UnixStream;
 
 use crate::cases::Bench;
+use crate::postgres::Postgres;
 use crate::process::{self, Process, Usage};
 use crate::say::ask;
 use crate::vendor::{RECEIPT_SECRET, Sums, Vendor};
 use crate::wait::{pause, until};
 use crate::{Result, customers};
 
+/// How many a house is configured for.
+pub const INSTANCES: usize = 2;
+
 /// No file takes longer to come in, nor to leave.
 const LONG_MAX: Duration = Duration::from_secs(1_800);
 
 const SECRET_FILE: &str = "receipt-secret";
+
+/// Lanes by their names and channels. A house has the first of them, or both.
+pub const LANES: [(&str, &str); 2] = [("bench", "sms"), ("beside", "alimtalk")];
 
 /// What differs between the lanes that are measured.
 #[derive(Clone, Default)]
@@ -40,10 +47,20 @@ pub struct Lane {
     pub receipts: bool,
 }
 
+/// Where messages are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file.
+    Sqlite,
+    /// A server of the house's own.
+    Postgres,
+}
+
 /// A configured folder; it goes when the value goes.
 pub struct House {
     dir: TempDir,
     naru: PathBuf,
+    postgres: Option<Postgres>,
 }
 
 /// A file that was taken in.
@@ -71,28 +88,51 @@ pub struct Account {
 }
 
 impl House {
-    /// Makes the folder, with a lane to `vendor` and the template of generated customers.
+    /// Makes the folder, with a lane to `vendor` and the templates of generated customers.
     pub fn new(bench: &Bench, vendor: &str, lane: &Lane) -> Result<House> {
+        House::make(bench, None, &[vendor.to_owned()], lane)
+    }
+
+    /// As [`House::new`], with a lane to each of `vendors`, which are one or two.
+    pub async fn on(engine: Engine, bench: &Bench, vendors: &[String], lane: &Lane) -> Result<House> {
+        let postgres = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(Postgres::start(bench).await?),
+        };
+        House::make(bench, postgres, vendors, lane)
+    }
+
+    fn make(bench: &Bench, postgres: Option<Postgres>, vendors: &[String], lane: &Lane) -> Result<House> {
         let dir = tempfile::tempdir_in(bench.folder()).map_err(|e| format!("could not make a folder: {e}"))?;
-        let house = House { dir, naru: bench.naru.clone() };
-        house.configure(vendor, lane)?;
-        let template = customers::template_file(house.dir.path())?;
-        process::run(house.naru(&["template", "push"]).arg(template))?;
+        let house = House { dir, naru: bench.naru.clone(), postgres };
+        house.configure(vendors, lane)?;
+        let templates = customers::templates(house.dir.path())?;
+        process::run(house.naru(&["template", "push"]).arg(templates))?;
         Ok(house)
     }
 
-    /// Writes the configuration; the next `naru` reads it.
-    pub fn configure(&self, vendor: &str, lane: &Lane) -> Result<()> {
+    /// Writes the configurations of [`INSTANCES`]; the next `naru` reads them.
+    pub fn configure(&self, vendors: &[String], lane: &Lane) -> Result<()> {
         let write =
             |name: &str, text: &str| std::fs::write(self.dir.path().join(name), text).map_err(|e| e.to_string());
         write(SECRET_FILE, RECEIPT_SECRET)?;
-        write("naru.toml", &configuration(vendor, lane))
+        let store = self.postgres.as_ref().map(Postgres::url);
+        (0..INSTANCES).try_for_each(|no| write(&config_file(no), &configuration(no, store, vendors, lane)))
     }
 
-    /// `naru` with its configuration.
+    /// Its database server, where it has one.
+    pub fn postgres(&self) -> Option<&Postgres> {
+        self.postgres.as_ref()
+    }
+
+    /// `naru` with the first instance's configuration.
     pub fn naru(&self, words: &[&str]) -> Command {
+        self.naru_as(0, words)
+    }
+
+    fn naru_as(&self, no: usize, words: &[&str]) -> Command {
         let mut command = Command::new(&self.naru);
-        command.args(["--lang", "en", "--json", "--config"]).arg(self.dir.path().join("naru.toml")).args(words);
+        command.args(["--lang", "en", "--json", "--config"]).arg(self.dir.path().join(config_file(no))).args(words);
         // Where a `rejected.csv` would be put.
         command.current_dir(self.dir.path());
         command
@@ -107,7 +147,12 @@ impl House {
 
     /// `naru send`, in process or by the `serve` that runs.
     pub async fn send(&self, file: &Path, name: &str, flags: &[&str]) -> Result<Sent> {
-        let mut command = self.naru(&["send", "--template", customers::TEMPLATE, "--name", name, "--to"]);
+        self.send_as(customers::TEMPLATE, file, name, flags).await
+    }
+
+    /// As [`House::send`], with a template of those that a house has.
+    pub async fn send_as(&self, template: &str, file: &Path, name: &str, flags: &[&str]) -> Result<Sent> {
+        let mut command = self.naru(&["send", "--template", template, "--name", name, "--to"]);
         command.arg(file).args(flags);
         let start = Instant::now();
         let mut process = Process::start(command, self.dir.path(), "send")?;
@@ -123,23 +168,24 @@ impl House {
 
     /// `naru serve`, with its doors open.
     pub async fn serve(&self) -> Result<Serving> {
-        let mut process = self.start_serve()?;
+        self.serve_as(0).await
+    }
+
+    /// As [`House::serve`], one instance of several.
+    pub async fn serve_as(&self, no: usize) -> Result<Serving> {
+        let mut process = Process::start(self.naru_as(no, &["serve"]), self.dir.path(), &format!("serve-{no}"))?;
         let address = process.says("that it serves", |text| {
             let line = text.lines().find(|line| line.contains("naru serves"))?;
             serde_json::from_str::<Value>(line).ok()?["address"].as_str()?.parse().ok()
         });
         let address = address.await?;
-        Ok(Serving { process, address, socket: self.dir.path().join("data/naru.sock") })
-    }
-
-    /// `naru serve`, not waited for.
-    pub fn start_serve(&self) -> Result<Process> {
-        Process::start(self.naru(&["serve"]), self.dir.path(), "serve")
+        Ok(Serving { process, address, socket: self.dir.path().join(data_dir(no)).join("naru.sock") })
     }
 
     /// Bytes of the database and its log.
     pub fn store_bytes(&self) -> u64 {
-        let size = |name: &str| std::fs::metadata(self.dir.path().join("data").join(name)).map_or(0, |it| it.len());
+        let folder = self.dir.path().join(data_dir(0));
+        let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |it| it.len());
         size("naru.db") + size("naru.db-wal")
     }
 }
@@ -216,11 +262,30 @@ impl Serving {
     }
 }
 
-fn configuration(vendor: &str, lane: &Lane) -> String {
-    let mut text = format!(
-        "data_dir = \"data\"\n[web]\nlisten = \"127.0.0.1:0\"\n[dispatch.route]\nsms = [\"bench\"]\n\
-         [dispatch.lane.bench]\nprovider = \"sandbox\"\nchannel = \"sms\"\nurl = \"{vendor}\"\n"
-    );
+fn config_file(no: usize) -> String {
+    format!("naru-{no}.toml")
+}
+
+fn data_dir(no: usize) -> String {
+    format!("data-{no}")
+}
+
+fn configuration(no: usize, store: Option<&str>, vendors: &[String], lane: &Lane) -> String {
+    let mut text = format!("data_dir = \"{}\"\n[web]\nlisten = \"127.0.0.1:0\"\n", data_dir(no));
+    if let Some(url) = store {
+        let _ = writeln!(text, "[store]\nurl = \"{url}\"");
+    }
+    // Ads are measured at night, too.
+    text += "[consent.channel.sms]\nexempt = true\n";
+    for (vendor, (name, channel)) in vendors.iter().zip(LANES) {
+        let _ = write!(text, "[dispatch.lane.{name}]\nprovider = \"sandbox\"\nchannel = \"{channel}\"\n");
+        let _ = writeln!(text, "url = \"{vendor}\"");
+        write_lane(&mut text, lane);
+    }
+    text
+}
+
+fn write_lane(text: &mut String, lane: &Lane) {
     let keys = [
         ("batch_max", lane.batch_max),
         ("in_flight_max", lane.in_flight_max),
@@ -236,5 +301,4 @@ fn configuration(vendor: &str, lane: &Lane) -> String {
     if lane.receipts {
         let _ = writeln!(text, "receipt_secret = {{ file = \"{SECRET_FILE}\" }}");
     }
-    text
 }

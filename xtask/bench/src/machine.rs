@@ -25,7 +25,7 @@ impl Machine {
     pub async fn look(bench: &Bench) -> Result<Machine> {
         let runs: Result<Vec<f64>> = (0..DISK_RUNS).map(|_| disk::fdatasync_s(bench.folder(), APPENDS)).collect();
         let runs = runs?;
-        let slowest = runs.iter().copied().fold(0.0, f64::max);
+        let slowest = report::slowest(&runs);
         let append_s = report::median(runs);
         let version = |program: &str, flag: &str| {
             let printed = run(Command::new(program).arg(flag)).map(|(printed, _)| printed);

@@ -33,12 +33,21 @@ pub struct Usage {
 
 impl Process {
     /// Starts a program whose output, of both sorts, goes to a file called `name` in `folder`.
-    pub fn start(mut command: Command, folder: &Path, name: &str) -> Result<Process> {
+    pub fn start(command: Command, folder: &Path, name: &str) -> Result<Process> {
+        Process::begin(command, Stdio::null(), folder, name)
+    }
+
+    /// As [`Process::start`], for one that cleans up and ends when its standard input closes: dropping it lets it.
+    pub fn start_tied(command: Command, folder: &Path, name: &str) -> Result<Process> {
+        Process::begin(command, Stdio::piped(), folder, name)
+    }
+
+    fn begin(mut command: Command, input: Stdio, folder: &Path, name: &str) -> Result<Process> {
         let output = folder.join(format!("{name}.log"));
         let failed = |e: std::io::Error| format!("could not start {name}: {e}");
         let file = File::create(&output).map_err(failed)?;
         let errors = file.try_clone().map_err(failed)?;
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().map_err(failed)?;
+        let child = command.stdin(input).stdout(file).stderr(errors).spawn().map_err(failed)?;
         Ok(Process { child, name: name.to_owned(), output })
     }
 
@@ -111,8 +120,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // An error means that it has ended already.
-        let _ = self.child.kill();
+        if self.child.stdin.take().is_none() {
+            // An error means that it has ended already.
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
@@ -131,7 +142,15 @@ pub fn run(command: &mut Command) -> Result<(String, Duration)> {
 
 /// Seconds of processor time of this process and of the children that it has waited for.
 pub fn family_cpu_s() -> f64 {
-    stat("self").map_or(0.0, |stat| stat[..4].iter().sum::<f64>() / TICKS_PER_SECOND)
+    stat("self").map_or(0.0, |stat| stat.iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
+/// As [`family_cpu_s`], of another program and with the children that it has now.
+pub fn tree_cpu_s(pid: &str) -> f64 {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let all = stat(pid).map_or(0.0, |stat| stat.iter().sum::<f64>());
+    let theirs = children.split_whitespace().filter_map(stat).map(|stat| stat[0] + stat[1]);
+    (all + theirs.sum::<f64>()) / TICKS_PER_SECOND
 }
 
 fn usage(pid: &str) -> Usage {

@@ -113,6 +113,11 @@ pub fn megabytes(bytes: u64) -> String {
     format!("{:.0} MB", bytes as f64 / 1e6)
 }
 
+/// The largest; zero of none.
+pub fn slowest(numbers: &[f64]) -> f64 {
+    numbers.iter().copied().fold(0.0, f64::max)
+}
+
 /// The one in the middle; zero of none.
 pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_unstable_by(f64::total_cmp);
@@ -133,6 +138,7 @@ mod tests {
         assert_eq!([0.4, 999.6, 1_234_567.8].map(grouped), ["0", "1,000", "1,234,568"]);
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![4.0, 1.0]), 2.5);
+        assert_eq!(slowest(&[1.0, 3.0, 2.0]), 3.0);
     }
 
     #[test]

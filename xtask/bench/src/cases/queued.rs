@@ -11,7 +11,7 @@ use crate::cases::{Bench, NOBODY};
 use crate::customers;
 use crate::house::{House, Lane, Serving};
 use crate::process;
-use crate::report::{Row, grouped, median, megabytes};
+use crate::report::{Row, grouped, median, megabytes, slowest};
 use crate::vendor::Vendor;
 use crate::wait::{pause, until};
 
@@ -19,7 +19,7 @@ const REACH_BYTES: u64 = 200_000_000;
 const REACH_BYTES_PER_MESSAGE: f64 = 80.0;
 const REACH_FIRST_S: f64 = 2.0;
 const REACH_FIND_S: f64 = 0.05;
-const FILE_ROWS: u64 = 1_000_000;
+pub const FILE_ROWS: u64 = 1_000_000;
 const LOOK_UPS: usize = 20;
 const FIRST_MAX: Duration = Duration::from_secs(60);
 /// The pace after the first restart: the shop's peak.
@@ -29,20 +29,13 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let files = bench.pick(1, 13);
     let messages = files * FILE_ROWS;
     let house = House::new(bench, NOBODY, &Lane::default())?;
-    for seed in 1..=files {
-        let file = customers::file(bench.folder(), FILE_ROWS, seed)?;
-        let sent = house.send(&file, &format!("queued {seed}"), &[]).await?;
-        if sent.accepted != FILE_ROWS {
-            return Err(format!("{} of {FILE_ROWS} rows were accepted", sent.accepted));
-        }
-        std::fs::remove_file(file).map_err(|e| e.to_string())?;
-    }
+    fill(bench, &house, customers::TEMPLATE, files).await?;
     let bytes_per_message = house.store_bytes() as f64 / messages as f64;
 
     // The shop's pace, so that look-ups and memory are those of a day like any other.
     let paced = Lane { messages_per_second_max: Some(PACE_PER_SECOND), ..Lane::default() };
     let vendor = Vendor::start(bench, &[]).await?;
-    house.configure(&vendor.url(), &paced)?;
+    house.configure(&[vendor.url()], &paced)?;
     let (serve, first_s) = first_send(&house, &vendor).await?;
     pause(Duration::from_secs(bench.pick(3, 10))).await;
     let paced_bytes = serve.usage().peak_bytes;
@@ -54,7 +47,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     serve.stop().await?;
 
     vendor.empty().await?;
-    house.configure(&vendor.url(), &Lane::default())?;
+    house.configure(&[vendor.url()], &Lane::default())?;
     let (serve, _) = first_send(&house, &vendor).await?;
     let unpaced = Instant::now();
     pause(Duration::from_secs(bench.pick(3, 15))).await;
@@ -119,6 +112,19 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
+/// Takes in `files` of a million rows each, their seeds from 1 on, while nothing leaves.
+pub async fn fill(bench: &Bench, house: &House, template: &str, files: u64) -> Result<()> {
+    for seed in 1..=files {
+        let file = customers::file(bench.folder(), FILE_ROWS, seed)?;
+        let sent = house.send_as(template, &file, &format!("queued {seed}"), &[]).await?;
+        if sent.accepted != FILE_ROWS {
+            return Err(format!("{} of {FILE_ROWS} rows were accepted", sent.accepted));
+        }
+        std::fs::remove_file(file).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
 /// Starts `serve` and measures until the vendor has its first request.
 async fn first_send(house: &House, vendor: &Vendor) -> Result<(Serving, f64)> {
     let clock = SystemClock::shared();
@@ -147,6 +153,6 @@ async fn look_up(house: &House, serve: &Serving) -> Result<Found> {
         serve.say("message find", json!({ "to": customer.to })).await?;
         calls.push(start.elapsed().as_secs_f64());
     }
-    let slowest_s = commands.iter().copied().fold(0.0, f64::max);
+    let slowest_s = slowest(&commands);
     Ok(Found { command_s: median(commands), slowest_s, socket_s: median(calls) })
 }

@@ -1,7 +1,7 @@
 //! From the first byte of a file to the last stored outcome, reading and sending at the same time.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -9,12 +9,15 @@ use crate::bullmq::{self, Kind};
 use crate::cases::Bench;
 use crate::client;
 use crate::customers::{self, Order};
-use crate::house::{House, Lane};
+use crate::house::{Engine, House, Lane};
+use crate::postgres::Postgres;
 use crate::report::{Row, grouped, median, megabytes};
 use crate::vendor::{RECEIPT_SECRET, Vendor};
 use crate::wait::until;
 
+const WHAT: &str = "first CSV byte to last outcome stored (`--stream`), batches of 1,000, order kept, receipts off";
 const REACH_PER_SECOND: f64 = 150_000.0;
+const REACH_POSTGRES_PER_SECOND: f64 = 50_000.0;
 const BATCH: usize = 1_000;
 /// What naru does where nothing else is configured.
 const IN_FLIGHT: u32 = 32;
@@ -26,42 +29,30 @@ const RECEIPTS_MAX: Duration = Duration::from_secs(600);
 const SEED: u64 = 1;
 
 pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
-    let (rows, runs) = (bench.pick(200_000, 1_000_000), bench.pick(1, 3));
-    let file = customers::file(bench.folder(), rows, SEED)?;
-    let order = Order::of(rows, SEED);
-    let ceiling = ceiling(bench, rows).await?;
-    let mut plain = Vec::new();
-    for _ in 0..runs {
-        plain.push(run(bench, &file, rows, &order).await?);
-    }
-    let figure = median(plain.iter().map(|run| run.per_second).collect());
-    let inversions: u64 = plain.iter().map(|run| run.inversions).sum();
-    let last = plain.last().ok_or("no run")?;
-    let mut table = vec![Row {
-        what: "first CSV byte to last outcome stored (`--stream`), batches of 1,000, order kept, receipts off".into(),
-        figure: format!("{}/s", grouped(figure)),
-        reach: format!("{}/s", grouped(REACH_PER_SECOND)),
-        ceiling: format!("{}/s", grouped(ceiling)),
-        ratio: Some(figure / ceiling),
-        reached: Some(figure >= REACH_PER_SECOND && inversions == 0),
-        conditions: format!(
-            "{} rows in {} requests, one lane, {IN_FLIGHT} requests in flight, {} sends answered busy and made again (5 %, \
-             `retry_base_ms` {RETRY_BASE_MS}), median of {runs}; {inversions} inversions among the {} messages of customers with \
-             several; processors: serve {:.1} s, sandbox {:.1} s; serve {} resident at most. Ceiling: the same \
-             messages, rendered beforehand, posted in the same batches by a reqwest loop that keeps nothing",
-            grouped(rows as f64),
-            grouped(last.requests as f64),
-            grouped(last.busy as f64),
-            grouped(order.len() as f64),
-            last.serve_cpu_s,
-            last.vendor_cpu_s,
-            megabytes(last.peak_bytes),
-        ),
-    }];
-    table.push(with_receipts(bench, &file, rows, &order).await?);
+    let work = Work::new(bench).await?;
+    let runs = work.runs(bench, Engine::Sqlite).await?;
+    let row = work.row(WHAT, &runs, REACH_PER_SECOND)?;
+    let figure = median(runs.iter().map(|run| run.per_second).collect());
+    let mut table = vec![row, with_receipts(bench, &work.file, work.rows, &work.order).await?];
     let what = "beside it: BullMQ, jobs of 1,000 messages";
-    table.push(peer(bench, &file, rows, &order, what, figure).await.unwrap_or_else(|e| Row::not_run(what, &e)));
+    let peer = peer(bench, &work.file, work.rows, &work.order, what, figure).await;
+    table.push(peer.unwrap_or_else(|e| Row::not_run(what, &e)));
     Ok(table)
+}
+
+/// The same on PostgreSQL.
+pub async fn measure_postgres(bench: &Bench) -> Result<Vec<Row>> {
+    let work = Work::new(bench).await?;
+    let runs = work.runs(bench, Engine::Postgres).await?;
+    Ok(vec![work.row(&format!("on PostgreSQL: {WHAT}"), &runs, REACH_POSTGRES_PER_SECOND)?])
+}
+
+/// What is sent, and what it is held against.
+struct Work {
+    file: PathBuf,
+    rows: u64,
+    order: Order,
+    ceiling: f64,
 }
 
 struct Run {
@@ -72,18 +63,72 @@ struct Run {
     serve_cpu_s: f64,
     vendor_cpu_s: f64,
     peak_bytes: u64,
+    /// What the database server used, and what it is.
+    postgres: Option<(f64, String)>,
 }
 
-async fn run(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Run> {
+impl Work {
+    async fn new(bench: &Bench) -> Result<Work> {
+        let rows = bench.pick(200_000, 1_000_000);
+        let file = customers::file(bench.folder(), rows, SEED)?;
+        Ok(Work { file, rows, order: Order::of(rows, SEED), ceiling: ceiling(bench, rows).await? })
+    }
+
+    async fn runs(&self, bench: &Bench, engine: Engine) -> Result<Vec<Run>> {
+        let mut runs = Vec::new();
+        for _ in 0..bench.pick(1, 3) {
+            runs.push(run(engine, bench, self).await?);
+        }
+        Ok(runs)
+    }
+
+    fn row(&self, what: &str, runs: &[Run], reach: f64) -> Result<Row> {
+        let ceiling = self.ceiling;
+        let figure = median(runs.iter().map(|run| run.per_second).collect());
+        let inversions: u64 = runs.iter().map(|run| run.inversions).sum();
+        let last = runs.last().ok_or("no run")?;
+        let (cpu, told) = match &last.postgres {
+            Some((cpu_s, told)) => (format!(", PostgreSQL {cpu_s:.1} s"), format!("; {told}")),
+            None => Default::default(),
+        };
+        Ok(Row {
+            what: what.to_owned(),
+            figure: format!("{}/s", grouped(figure)),
+            reach: format!("{}/s", grouped(reach)),
+            ceiling: format!("{}/s", grouped(ceiling)),
+            ratio: Some(figure / ceiling),
+            reached: Some(figure >= reach && inversions == 0),
+            conditions: format!(
+                "{} rows in {} requests, one lane, {IN_FLIGHT} requests in flight, {} sends answered busy and made \
+                 again (5 %, `retry_base_ms` {RETRY_BASE_MS}), median of {}; {inversions} inversions among the {} messages of \
+                 customers with several; processors: serve {:.1} s, sandbox {:.1} s{cpu}; serve {} resident at \
+                 most{told}. Ceiling: the same messages, rendered beforehand, posted in the same batches by a reqwest loop that keeps nothing",
+                grouped(self.rows as f64),
+                grouped(last.requests as f64),
+                grouped(last.busy as f64),
+                runs.len(),
+                grouped(self.order.len() as f64),
+                last.serve_cpu_s,
+                last.vendor_cpu_s,
+                megabytes(last.peak_bytes),
+            ),
+        })
+    }
+}
+
+async fn run(engine: Engine, bench: &Bench, work: &Work) -> Result<Run> {
+    let Work { file, rows, order, .. } = work;
     let vendor = Vendor::start(bench, &["--fault", BUSY]).await?;
     let lane = Lane { in_flight_max: Some(IN_FLIGHT), retry_base_ms: Some(RETRY_BASE_MS), ..Lane::default() };
-    let house = House::new(bench, &vendor.url(), &lane)?;
+    let house = House::on(engine, bench, &[vendor.url()], &lane).await?;
     let serve = house.serve().await?;
+    let begun_s = house.postgres().map(Postgres::cpu_s);
     let start = Instant::now();
     let sent = house.send(file, "stream", &["--stream"]).await?;
-    let sums = serve.outcomes(&vendor, &sent.campaign, rows).await?;
-    let per_second = rows as f64 / start.elapsed().as_secs_f64();
+    let sums = serve.outcomes(&vendor, &sent.campaign, *rows).await?;
+    let per_second = *rows as f64 / start.elapsed().as_secs_f64();
     let (used, vendor_cpu_s) = (serve.usage(), vendor.usage().cpu_s);
+    let postgres = house.postgres().zip(begun_s).map(|(it, begun_s)| (it.cpu_s() - begun_s, it.told.clone()));
     let inversions = inversions(&vendor, order).await?;
     serve.stop().await?;
     Ok(Run {
@@ -94,6 +139,7 @@ async fn run(bench: &Bench, file: &Path, rows: u64, order: &Order) -> Result<Run
         serve_cpu_s: used.cpu_s,
         vendor_cpu_s,
         peak_bytes: used.peak_bytes,
+        postgres,
     })
 }
 
