@@ -1,7 +1,9 @@
 //! The cases, one file each, in the order of the table.
 
 mod api;
+mod instances;
 mod intake;
+mod moves;
 mod peak;
 mod queued;
 mod receipts;
@@ -67,10 +69,25 @@ pub const CASES: [(&str, Case); NAMES.len()] = [
     ("peak", |bench| Box::pin(peak::measure(bench))),
     ("queued", |bench| Box::pin(queued::measure(bench))),
     ("postgres", |bench| Box::pin(stream::measure_postgres(bench))),
+    ("instances", |bench| Box::pin(instances::measure(bench))),
+    ("failover", |bench| Box::pin(moves::failover(bench))),
+    ("drain", |bench| Box::pin(moves::drain(bench))),
 ];
 
 /// What `--only` takes.
-pub const NAMES: [&str; 8] = ["intake", "stream", "single", "api", "receipts", "peak", "queued", "postgres"];
+pub const NAMES: [&str; 11] = [
+    "intake",
+    "stream",
+    "single",
+    "api",
+    "receipts",
+    "peak",
+    "queued",
+    "postgres",
+    "instances",
+    "failover",
+    "drain",
+];
 
 /// Where nobody listens: for what is measured while nothing leaves.
 const NOBODY: &str = "http://127.0.0.1:9";

@@ -204,6 +204,11 @@ impl Serving {
         self.process.usage()
     }
 
+    /// What it has said since it was started.
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
     /// Says a word over the socket.
     pub async fn say(&self, word: &str, args: Value) -> Result<Value> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| format!("could not reach naru: {e}"))?;

@@ -18,6 +18,7 @@ mod disk;
 mod house;
 mod load;
 mod machine;
+mod pair;
 mod postgres;
 mod process;
 mod report;

@@ -34,6 +34,8 @@ pub struct Sums {
     pub busy: u64,
     /// References taken more than once.
     pub doubled: u64,
+    /// Requests in any sliding second at most.
+    pub peak: u64,
 }
 
 /// Everything a vendor took, in the order it came.
@@ -44,6 +46,8 @@ pub struct Entries(Bytes);
 pub struct Entry<'a> {
     /// When, in microseconds since 1970.
     pub at_us: u64,
+    /// By which request; they are numbered as they come.
+    pub request: u32,
     /// The sender's reference.
     #[serde(rename = "ref")]
     pub reference: &'a str,
@@ -91,12 +95,23 @@ impl Vendor {
             accepted: number(&ledger["messages"]["accepted"]),
             busy: number(&ledger["messages"]["busy"]),
             doubled: number(&ledger["doubled"]),
+            peak: number(&ledger["requests_per_second_peak"]),
         })
     }
 
     /// All entries of its ledger.
     pub async fn entries(&self) -> Result<Entries> {
         self.get("/ledger/entries").await.map(Entries)
+    }
+
+    /// When each request came whose messages it took, in microseconds since 1970.
+    pub async fn arrivals(&self) -> Result<Vec<u64>> {
+        let entries = self.entries().await?;
+        let mut requests: Vec<(u32, u64)> = entries.iter()?.iter().map(|entry| (entry.request, entry.at_us)).collect();
+        // In the order of their numbers: which is answered first is another matter.
+        requests.sort_unstable();
+        requests.dedup();
+        Ok(requests.into_iter().map(|(_, at_us)| at_us).collect())
     }
 
     /// The first entry of its ledger.
