@@ -5,6 +5,7 @@ mod instances;
 mod intake;
 mod moves;
 mod peak;
+mod priorities;
 mod queued;
 mod receipts;
 mod single;
@@ -68,6 +69,7 @@ pub const CASES: [(&str, Case); NAMES.len()] = [
     ("receipts", |bench| Box::pin(receipts::measure(bench))),
     ("peak", |bench| Box::pin(peak::measure(bench))),
     ("queued", |bench| Box::pin(queued::measure(bench))),
+    ("priorities", |bench| Box::pin(priorities::measure(bench))),
     ("postgres", |bench| Box::pin(stream::measure_postgres(bench))),
     ("instances", |bench| Box::pin(instances::measure(bench))),
     ("failover", |bench| Box::pin(moves::failover(bench))),
@@ -75,7 +77,7 @@ pub const CASES: [(&str, Case); NAMES.len()] = [
 ];
 
 /// What `--only` takes.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "intake",
     "stream",
     "single",
@@ -83,6 +85,7 @@ pub const NAMES: [&str; 11] = [
     "receipts",
     "peak",
     "queued",
+    "priorities",
     "postgres",
     "instances",
     "failover",

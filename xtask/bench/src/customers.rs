@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -51,6 +51,19 @@ pub fn templates(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Writes the consents of the customers of [`file`] to a file that `naru consent import` takes.
+pub fn consents(folder: &Path, rows: u64, seed: u64) -> Result<PathBuf> {
+    let path = folder.join(format!("consents-{rows}-{seed}.csv"));
+    let write = || {
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        writeln!(file, "address,channel,night,given_at,evidence")?;
+        Customers::new(rows, seed).try_for_each(|it| writeln!(file, "{},sms,1,2026-01-31,form", it.to))?;
+        file.flush()
+    };
+    write().map_err(|e| format!("could not write {}: {e}", path.display()))?;
+    Ok(path)
+}
+
 /// Seconds that the csv crate takes to read and parse the file, its fields checked to be UTF-8 and thrown away.
 pub fn parse_s(path: &Path) -> Result<f64> {
     let read = || -> std::result::Result<f64, csv::Error> {
@@ -76,6 +89,12 @@ pub fn api_bodies(count: u64, seed: u64) -> Vec<Vec<u8>> {
         item.to_string().into_bytes()
     };
     Customers::new(count, seed).map(body).collect()
+}
+
+/// A call with a code for each of these customers.
+pub fn auth_bodies(count: u64, seed: u64) -> Vec<Vec<u8>> {
+    let body = |it: generate::Customer| serde_json::json!({ "template": AUTH, "to": it.to, "variables": { "번호": "271828" } });
+    Customers::new(count, seed).map(|it| body(it).to_string().into_bytes()).collect()
 }
 
 /// One message as it leaves: the address and the rendered text.

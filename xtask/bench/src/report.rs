@@ -113,6 +113,13 @@ pub fn megabytes(bytes: u64) -> String {
     format!("{:.0} MB", bytes as f64 / 1e6)
 }
 
+/// The smallest of the numbers that are not below `share` of all; zero of none.
+pub fn within(share: f64, mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let at = ((numbers.len() as f64 * share).ceil() as usize).saturating_sub(1);
+    numbers.get(at).copied().unwrap_or_default()
+}
+
 /// The largest; zero of none.
 pub fn slowest(numbers: &[f64]) -> f64 {
     numbers.iter().copied().fold(0.0, f64::max)
@@ -138,7 +145,7 @@ mod tests {
         assert_eq!([0.4, 999.6, 1_234_567.8].map(grouped), ["0", "1,000", "1,234,568"]);
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![4.0, 1.0]), 2.5);
-        assert_eq!(slowest(&[1.0, 3.0, 2.0]), 3.0);
+        assert_eq!((within(0.99, (1..=100).rev().map(f64::from).collect()), slowest(&[1.0, 3.0, 2.0])), (99.0, 3.0));
     }
 
     #[test]
