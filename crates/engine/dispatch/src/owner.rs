@@ -50,6 +50,9 @@ const LOOK_EVERY_EMBEDDED: Duration = Duration::from_secs(5);
 const MODESTY_MS: Millis = 300;
 /// Nobody waits longer than this.
 const MODESTY_MAX_MS: Millis = 1_500;
+/// An instance that was not heard of for so long is given nothing. Each says every two or three seconds that it is there;
+/// and who takes over a dead one's lease, six seconds after a renewal that was due every two, heard of it four ago.
+const HEARD_MS: Millis = 3_500;
 /// Receipt frames on their way to a lane.
 const RECEIPTS_AHEAD: usize = 256;
 /// Receipt rows read at once.
@@ -456,10 +459,9 @@ impl Owner {
         let text = format!(
             "SELECT CAST(COUNT(l.name) AS BIGINT) FROM job_instance i
              LEFT JOIN job_lease l ON l.holder = i.name AND l.expires_at > {now} AND l.name IN ({places})
-             WHERE i.seen_at > {now} - {life} AND i.state = 'open' AND i.name <> $1
+             WHERE i.seen_at > {now} - {HEARD_MS} AND i.state = 'open' AND i.name <> $1
              GROUP BY i.name ORDER BY 1 LIMIT 1",
             now = ctx.store().engine().now(),
-            life = lease::LEASE_MS,
             places = places.join(", "),
         );
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(ctx.instance().name().to_owned());

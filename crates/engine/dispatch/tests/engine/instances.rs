@@ -16,6 +16,7 @@ on_postgres!(
     a_lane_is_handed_over_while_it_works,
     a_closed_gate_gives_the_lanes_up_and_an_open_one_takes_them,
     whoever_carries_less_is_given_some,
+    a_dead_instance_is_given_nothing,
     a_pause_said_elsewhere_is_answered_when_nothing_more_starts,
     a_cancel_said_elsewhere_leaves_nothing_to_send,
     a_campaign_taken_in_elsewhere_leaves,
@@ -126,6 +127,30 @@ fn whoever_carries_less_is_given_some(mut app: TestApp) {
     app.eventually("one lane each", shared);
     app.accept(Purpose::Info, messages(20));
     assert_eq!(app.settle().sent, 20);
+    second.stop();
+}
+
+fn a_dead_instance_is_given_nothing(mut app: TestApp) {
+    let other = app.lane().clone();
+    app.config.lane.insert("other".to_owned(), other);
+    app.vendor.keep_waiting();
+    app.start();
+    let second = app.another();
+    // It was killed, its leases have just ended and were taken over.
+    app.wait(change(
+        app.store(),
+        "INSERT INTO job_instance (name, version, started_at, seen_at, drain_until, busy)
+         VALUES ('gone', '0', 0, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) - 4000, 0, '[]')",
+    ));
+    let campaign = app.take_in(&File::new("kept", MESSAGES, QUARTER_FRAME)).campaign;
+    // Each is answered after the owner has looked around once more.
+    for _ in 0..2 {
+        second.wait(second.dispatch.pause(campaign)).unwrap();
+        second.wait(second.dispatch.resume(campaign)).unwrap();
+    }
+    assert!(carries(&app, LANE) && carries(&app, "other"));
+    app.vendor.answer();
+    assert_eq!(app.settle().sent, MESSAGES as u64);
     second.stop();
 }
 
