@@ -15,6 +15,8 @@ pub const CAP: u32 = 300;
 const REACH_SHARE: f64 = 0.99;
 /// What a provider near by takes to answer.
 const LATENCY_MS: &str = "50";
+/// Where requests arrive, a second of starts may have shrunk by this: what a busy machine keeps one waiting on its way.
+const ON_THE_WAY_MS: f64 = 50.0;
 /// Before anything is counted: lanes that have only just started, a vendor's second that was.
 const WARM_UP: Duration = Duration::from_secs(3);
 /// For instances to start and to share, in the time of messages that leave meanwhile.
@@ -61,8 +63,8 @@ async fn run(bench: &Bench, what: &str, batch_max: u32) -> Result<Row> {
     let row = Row {
         what: format!("two instances on one PostgreSQL, two providers at {CAP} requests/s each, {what}"),
         figure: format!("{:.1} % of the cap, {peak} requests in any second at most", lowest * 100.0),
-        reach: format!("{:.0} to 100 % of the cap, {CAP} in any second", REACH_SHARE * 100.0),
-        reached: Some(lowest >= REACH_SHARE && peak <= u64::from(CAP)),
+        reach: format!("{:.0} to 100 % of the cap, {}", REACH_SHARE * 100.0, cap_reach()),
+        reached: Some(lowest >= REACH_SHARE && is_held(tightest_ms)),
         conditions: format!(
             "{}. {}. The vendors answer after {LATENCY_MS} ms; {}",
             told.join("; "),
@@ -94,6 +96,16 @@ pub async fn working(bench: &Bench, batch_max: u32, seconds: u64) -> Result<Pair
 pub fn tightest_ms(arrivals: &[u64]) -> f64 {
     let spans = arrivals.windows(CAP as usize + 1).map(|some| (some[CAP as usize] - some[0]) as f64 / 1e3);
     spans.fold(f64::INFINITY, f64::min)
+}
+
+/// The cap as a reach.
+pub fn cap_reach() -> String {
+    format!("{CAP} in any second but for {ON_THE_WAY_MS:.0} ms on the way")
+}
+
+/// Whether arrivals are those of starts that kept to the cap.
+pub fn is_held(tightest_ms: f64) -> bool {
+    tightest_ms >= 1_000.0 - ON_THE_WAY_MS
 }
 
 /// What arrivals can tell of starts.
