@@ -104,9 +104,9 @@ impl Vendor {
         self.get("/ledger/entries").await.map(Entries)
     }
 
-    /// When each request came whose messages it took, in microseconds since 1970.
-    pub async fn arrivals(&self) -> Result<Vec<u64>> {
-        let entries = self.entries().await?;
+    /// When each request came whose messages it took, from entry `from` on, in microseconds since 1970.
+    pub async fn arrivals(&self, from: u64) -> Result<Vec<u64>> {
+        let entries = Entries(self.get(&format!("/ledger/entries?from={from}")).await?);
         let mut requests: Vec<(u32, u64)> = entries.iter()?.iter().map(|entry| (entry.request, entry.at_us)).collect();
         // In the order of their numbers: which is answered first is another matter.
         requests.sort_unstable();

@@ -41,7 +41,7 @@ async fn run(bench: &Bench, what: &str, batch_max: u32) -> Result<Row> {
     let (mut lowest, mut tightest_ms, mut peak) = (f64::INFINITY, f64::INFINITY, 0);
     let mut told = Vec::new();
     for (no, vendor) in pair.vendors.iter().enumerate() {
-        let (arrivals, sums) = (vendor.arrivals().await?, vendor.sums().await?);
+        let (arrivals, sums) = (vendor.arrivals(0).await?, vendor.sums().await?);
         let shares = shares(&arrivals, windows, window_s);
         tightest_ms = tightest_ms.min(self::tightest_ms(&arrivals));
         lowest = shares.iter().copied().fold(lowest, f64::min);

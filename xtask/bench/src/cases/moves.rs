@@ -22,8 +22,9 @@ const WORK: Duration = Duration::from_secs(3);
 const SHIFT: Duration = Duration::from_millis(400);
 /// After a move: a second in which old and new starts would meet.
 const AFTER: Duration = Duration::from_millis(1_500);
-/// What a killed instance left in doubt is looked into after 30 s: until then the next kill would be a double one.
-const DOUBTS: Duration = Duration::from_secs(30);
+/// What a killed instance left in doubt is looked into after 30 s: until then the next kill would be a double one, and
+/// what is doubled is not known.
+const DOUBTS: Duration = Duration::from_secs(35);
 /// What a lane has where nothing is configured.
 const REST: &str = "`in_flight_max` 32, `timeout_ms` 30,000";
 /// For the lane to go on.
@@ -87,8 +88,6 @@ struct Move {
     taken_s: f64,
     /// Until the vendor had the other one's first request.
     first_s: f64,
-    /// Requests in any sliding second at most, before, across and after it.
-    peak: u64,
     /// As [`tightest_ms`].
     tightest_ms: f64,
 }
@@ -98,16 +97,22 @@ async fn rounds(bench: &Bench, end: End) -> Result<(Vec<Move>, String)> {
     let mut pair = working(bench, BATCH, rounds * ROUND_S).await?;
     let mut moves = Vec::new();
     for round in 0..rounds {
-        let rest = if end == End::Kill && round > 0 { DOUBTS } else { Duration::ZERO };
-        moves.push(round_of(&mut pair, end, WORK + SHIFT * round as u32 + rest).await?);
+        let start = Instant::now();
+        moves.push(round_of(&mut pair, end, WORK + SHIFT * round as u32).await?);
         pair.start(0).await?;
+        if end == End::Kill {
+            pause((DOUBTS + WORK).saturating_sub(start.elapsed())).await;
+        }
     }
-    let doubled = doubled(&pair).await?;
+    let (mut peak, mut doubled) = (0, 0);
+    for vendor in &pair.vendors {
+        let sums = vendor.sums().await?;
+        (peak, doubled) = (sums.peak.max(peak), doubled + sums.doubled);
+    }
     let told = format!(
-        "{} moves, each while two instances carried a lane each at {CAP} requests/s of {BATCH} messages, {REST}; {} \
+        "{} moves, each while two instances carried a lane each at {CAP} requests/s of {BATCH} messages, {REST}; {peak} \
          requests in any sliding second at most before, across and after them, {doubled} doubled. {}; {}",
         moves.len(),
-        peak(&moves),
         bunching(tightest(&moves)),
         pair.told(),
     );
@@ -117,8 +122,8 @@ async fn rounds(bench: &Bench, end: End) -> Result<(Vec<Move>, String)> {
 
 async fn round_of(pair: &mut Pair, end: End, work: Duration) -> Result<Move> {
     let lane = pair.share().await?;
-    // What earlier moves left must not count for this one.
-    pair.vendors[lane].empty().await?;
+    // What came before this move is not read again.
+    let from = pair.vendors[lane].sums().await?.accepted;
     pause(work).await;
     let clock = SystemClock::shared();
     let serve = pair.take(0)?;
@@ -131,21 +136,15 @@ async fn round_of(pair: &mut Pair, end: End, work: Duration) -> Result<Move> {
     let at_us = at_ms as u64 * 1_000;
     let moved = async || {
         pause(LOOK_EVERY).await;
-        Ok(after_gap(&pair.vendors[lane].arrivals().await?, at_us))
+        Ok(after_gap(&pair.vendors[lane].arrivals(from).await?, at_us))
     };
     let first = until("the other instance's first request", MOVED_MAX, moved).await?;
     pair.carries(1, LANES.len()).await?;
     pause(AFTER).await;
-    let (arrivals, sums) = (pair.vendors[lane].arrivals().await?, pair.vendors[lane].sums().await?);
+    let arrivals = pair.vendors[lane].arrivals(from).await?;
     let since_s = |us: u64| (us as f64 - at_us as f64) / 1e6;
     let taken = started_us(&pair.serve(1)?.log(), LANES[lane].0).ok_or("no log tells of the lane's new start")?;
-    Ok(Move {
-        ended_s,
-        taken_s: since_s(taken),
-        first_s: since_s(first),
-        peak: sums.peak,
-        tightest_ms: tightest_ms(&arrivals),
-    })
+    Ok(Move { ended_s, taken_s: since_s(taken), first_s: since_s(first), tightest_ms: tightest_ms(&arrivals) })
 }
 
 /// The arrival after the first long silence since `from`: one owner's last is followed by the next one's first.
@@ -161,18 +160,6 @@ fn started_us(log: &str, lane: &str) -> Option<u64> {
     let line = lines.find(|line| line["lane.name"] == lane)?;
     let at: jiff::Timestamp = line["at"].as_str()?.parse().ok()?;
     u64::try_from(at.as_microsecond()).ok()
-}
-
-async fn doubled(pair: &Pair) -> Result<u64> {
-    let mut doubled = 0;
-    for vendor in &pair.vendors {
-        doubled += vendor.sums().await?.doubled;
-    }
-    Ok(doubled)
-}
-
-fn peak(moves: &[Move]) -> u64 {
-    moves.iter().map(|it| it.peak).max().unwrap_or_default()
 }
 
 fn tightest(moves: &[Move]) -> f64 {
