@@ -8,6 +8,7 @@
 //! dev-dependency only. A failure to set a part up is a panic that says what to do: it ends the test.
 
 pub mod database;
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod smtp;

@@ -409,7 +409,7 @@ async fn what_the_demo_names_can_be_typed_while_it_runs() {
 async fn the_first_commands_end_in_delivered() {
     let house = House::new();
     // The vendor has to know where naru will be.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = naru_testkit::port::free();
     let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
     house.write("naru.toml", &config.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"127.0.0.1:{port}\"")));
     let receipts = format!("http://127.0.0.1:{port}/v1/receipts/sandbox");

@@ -152,7 +152,7 @@ async fn the_house_stands_on_postgresql_too() {
 #[test]
 fn a_database_that_is_not_there_is_told_with_its_cause() {
     let house = House::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = naru_testkit::port::free();
     let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
     house.write("naru.toml", &format!("{config}\n[store]\nurl = \"postgres://naru@127.0.0.1:{port}/naru\"\n"));
     for args in [&["doctor"][..], &["campaign", "list"], &["serve"]] {
@@ -222,7 +222,7 @@ async fn a_vendor_that_is_not_there_is_seen_in_log_lanes_campaign_and_doctor() {
     house.write("c.csv", "to,name,order\n010-1111-2222,민수,1\n");
     house.done(&["template", "push", "templates"]);
     // A port that was free a moment ago and that nobody listens on.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = naru_testkit::port::free();
     let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
     let config = config.replace("127.0.0.1:7071", &format!("127.0.0.1:{port}"));
     house.write("naru.toml", &config);

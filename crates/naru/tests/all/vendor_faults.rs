@@ -109,7 +109,7 @@ fn customers() -> (String, HashMap<String, (usize, usize)>) {
 async fn carry(level: &str, faults: &[String]) -> Told {
     let house = House::new();
     // The vendor has to know where naru will be.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = naru_testkit::port::free();
     let receipts = format!("http://127.0.0.1:{port}/v1/receipts/sandbox");
     let mut args = vec!["--level", level, "--slow-ms", "1200", "--receipts-delay-ms", "10..100"];
     args.extend(["--receipts-to", &receipts, "--receipts-secret", "sandbox"]);

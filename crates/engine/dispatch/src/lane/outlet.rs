@@ -119,12 +119,17 @@ impl Outlet {
         }
     }
 
-    /// How many requests may be on their way now for another one to start, which `asks` about an earlier one or not.
-    pub(super) fn in_flight_max(&self, asks: bool) -> usize {
+    /// Whether another request may start, which `asks` about an earlier one or not.
+    pub(super) fn may_start(&self, asks: bool) -> bool {
+        let own = self.in_flight - self.ghosts;
         // What an earlier owner started says nothing about the provider as it is now.
+        if self.breaker.is_half_open() && !(asks && self.breaker.tells()) {
+            return own == 0;
+        }
+        // What it marked ahead is among them and most of it never left: all of it together would keep a lane that moved
+        // standing still until the last deadline.
         let max = self.options.in_flight_max;
-        let tries = self.breaker.is_half_open() && !(asks && self.breaker.tells());
-        if tries { max.min(self.ghosts + 1) } else { max }
+        own + self.ghosts.min(max / 2) < max
     }
 
     /// When what is chosen next would start soon enough, if what is marked already starts from `from` on.

@@ -106,8 +106,7 @@ impl Lane {
             }
             while let Some((chunk, messages)) = self.next_chunk(now, no, priority) {
                 let outlet = &mut self.outlets[no];
-                let full = outlet.in_flight >= outlet.in_flight_max(messages == 0);
-                if full || outlet.options.pace.ready_at(messages) > now.mono {
+                if !outlet.may_start(messages == 0) || outlet.options.pace.ready_at(messages) > now.mono {
                     return;
                 }
                 let Some(begun) = self.chunks.get_mut(&chunk) else { break };
@@ -179,7 +178,7 @@ impl Lane {
         let next = |(no, outlet): (usize, &Outlet)| {
             let key = outlet.start.iter().find_map(|queue| queue.front())?;
             let (start_by, messages) = (self.chunks.get(key)?.start_by, self.next_messages(no, key)?);
-            let may_start = outlet.joined && outlet.in_flight < outlet.in_flight_max(messages == 0);
+            let may_start = outlet.joined && outlet.may_start(messages == 0);
             Some(if may_start { outlet.options.pace.ready_at(messages).min(start_by) } else { start_by })
         };
         self.outlets.iter().enumerate().filter_map(next).min()

@@ -6,7 +6,7 @@ use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 use naru_dispatch::consent::Permit;
 use naru_dispatch::lane::pace::Pace;
-use naru_dispatch::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Options, Save};
+use naru_dispatch::lane::{Action, ChunkKey, Doubt, Event, Lane, Loaded, Now, Options, Save};
 use naru_dispatch::provider::{Answer, Level, Verdict};
 use naru_dispatch::side::{Side, State};
 
@@ -613,6 +613,30 @@ fn outcomes_are_stored_together_unless_somebody_waits_for_one() {
     stand.run_for(6_000);
     assert!(stand.saves.len() > before, "the next message waits");
     assert_eq!(stand.started.last().map(|(_, chunk, _)| chunk.frame), Some(id));
+}
+
+#[test]
+fn what_an_earlier_owner_marked_ahead_does_not_keep_a_lane_standing_still() {
+    let mut stand = Stand::new(Options { in_flight_max: 8, ..options() }, MIDNIGHT);
+    let id = Id([7; 16]);
+    let slots: Vec<u16> = (0..64).collect();
+    let doubt = Doubt {
+        key: ChunkKey { frame: id, first: 0, attempt: 0 },
+        outlet: Some(0),
+        single: Some(true),
+        slots,
+        tries: 0,
+        started_at: MIDNIGHT - 1_000,
+        deadline: MIDNIGHT + 30_000,
+    };
+    let (keys, side) = ((0..64).collect(), Side::new(64));
+    let (expires, retries, doubts) = (Vec::new(), Vec::new(), vec![doubt]);
+    let frame = Loaded { id, seq: 1, campaign: None, keys, expires, side, retries, doubts };
+    stand.step(Event::Restored { priority: INFO, frames: vec![frame] });
+    stand.accept(INFO, 50);
+    stand.run_for(SECOND);
+    assert_eq!(stand.started.len(), 4, "half of what may be in flight");
+    assert!(stand.asked.is_empty(), "nothing is asked about before the deadline");
 }
 
 #[test]

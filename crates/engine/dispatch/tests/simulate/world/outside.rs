@@ -19,8 +19,10 @@ impl World {
             Action::Lookup { outlet, chunk, slots, .. } => (outlet, chunk, slots, true),
             _ => return,
         };
-        let outstanding = |r: &&Request| if r.life == self.life { !r.answered } else { !r.lookup && r.ends > self.now };
-        let flying = self.vendor.requests.iter().filter(|r| r.outlet == outlet).filter(outstanding).count();
+        let mine = |r: &&Request| r.life == self.life && !r.answered;
+        let others = |r: &&Request| r.life != self.life && !r.lookup && r.ends > self.now;
+        let by_it = || self.vendor.requests.iter().filter(|r| r.outlet == outlet);
+        let flying = (by_it().filter(mine).count(), by_it().filter(others).count());
         let kind = self.watch.starts(&self.plan, &self.disk, now, &action, self.life, flying);
         self.see(kind);
         if outlet > 0 {
