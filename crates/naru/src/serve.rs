@@ -54,7 +54,10 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     let socket = listen::bind_socket(&loaded.socket())?;
     let presence = open(&house, network, socket).await?;
     tracing::info!(%address, data_dir = %loaded.data_dir.display(), "naru serves");
-    invite(&house, &url(address), terminal).await?;
+    if let Err(failure) = invite(&house, &url(address), terminal).await {
+        // It serves all the same, and `naru user add` prints a link too.
+        tracing::warn!(error = %failure, "it could not be seen whether anybody can sign in");
+    }
 
     signals.next().await;
     leave(&house, Duration::from_secs(loaded.config.web.stop_delay_s), &mut signals).await;

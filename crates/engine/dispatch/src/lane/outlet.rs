@@ -19,6 +19,8 @@ const BATCHES_AHEAD_MAX: usize = 64;
 /// Single sends marked ahead at most: a tenth of a second at 20,000 a second.
 const SINGLES_AHEAD_MAX: usize = 2_048;
 
+/// Looks into one doubt are made up to this far apart, or further where retries are.
+const DOUBT_WAIT_MS: u64 = 60_000;
 /// What is in doubt waits so long where one request is finding out whether anybody is there.
 const LOOK_AGAIN_MS: Millis = 1_000;
 
@@ -202,7 +204,17 @@ impl Outlet {
 
     /// Full jitter: anything up to the back-off of this try.
     pub(super) fn jitter(&self, tries: u16, roll: u64) -> u64 {
-        let limit = (self.options.retry_base_ms << (tries.saturating_sub(1)).min(20)).min(self.options.retry_max_ms);
+        self.back_off(u32::from(tries), self.options.retry_max_ms, roll)
+    }
+
+    /// As [`Outlet::jitter`] for another look into a doubt. Nothing bounds their number but the provider's memory, so they
+    /// become rare however soon a message may be tried again.
+    pub(super) fn doubt_jitter(&self, looks: u32, roll: u64) -> u64 {
+        self.back_off(looks, self.options.retry_max_ms.max(DOUBT_WAIT_MS), roll)
+    }
+
+    fn back_off(&self, tries: u32, most_ms: u64, roll: u64) -> u64 {
+        let limit = (self.options.retry_base_ms << tries.saturating_sub(1).min(20)).min(most_ms);
         roll % (limit + 1)
     }
 }

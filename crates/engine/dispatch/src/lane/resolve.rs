@@ -11,9 +11,6 @@ use crate::message::Purpose;
 use crate::provider::{Answer, Level, Verdict};
 use crate::side::State;
 
-/// Looks into one doubt; with the back-off between them this is hours.
-const RESOLVES_MAX: u32 = 30;
-
 impl Lane {
     pub(super) fn answered(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, answer: Answer, roll: u64) {
         let Some((no, outlet)) = self.left_by(&key) else { return };
@@ -158,7 +155,7 @@ impl Lane {
             return self.close(key, &slots);
         }
         let outlet = chunk.outlet.and_then(|outlet| self.outlets.get(outlet)).filter(|_| chunk.resolves > 0);
-        let wait_ms = outlet.map_or(0, |outlet| outlet.jitter(chunk.resolves as u16, roll));
+        let wait_ms = outlet.map_or(0, |outlet| outlet.doubt_jitter(chunk.resolves, roll));
         let due = chunk.deadline.max(now.wall + wait_ms as Millis);
         let Some(chunk) = self.chunks.get_mut(&key) else { return };
         chunk.why = why;
@@ -200,8 +197,8 @@ impl Lane {
         let Some(chunk) = self.chunks.get(&key) else { return };
         let no = chunk.no;
         let outlet = chunk.outlet.and_then(|outlet| self.outlets.get(outlet));
-        let over = outlet.is_none_or(|outlet| now.wall >= outlet.repeats_until(chunk.started_at));
-        let hopeless = over || chunk.resolves > RESOLVES_MAX;
+        // However often it was looked into: an outage may last for a day.
+        let hopeless = outlet.is_none_or(|outlet| now.wall >= outlet.repeats_until(chunk.started_at));
         let mut again = Vec::new();
         for slots in requests {
             let over = self.frames.get(&no).is_none_or(|open| slots.iter().all(|slot| open.is_over(*slot, now.wall)));

@@ -616,6 +616,29 @@ fn outcomes_are_stored_together_unless_somebody_waits_for_one() {
 }
 
 #[test]
+fn an_outage_of_a_day_leaves_nothing_unknown_that_the_provider_still_remembers() {
+    let mut stand = Stand::new(Options { retry_base_ms: 50, retry_max_ms: 500, ..options() }, MIDNIGHT);
+    stand.accept(INFO, 1);
+    stand.run_for(SECOND);
+    stand.answer(0, silent());
+    let mut looks = 0;
+    for _ in 0..20 * 60 {
+        stand.run_for(60 * SECOND);
+        for (chunk, slots) in std::mem::take(&mut stand.asked) {
+            looks += 1;
+            let found = Err("connection-refused".to_owned());
+            stand.step(Event::LookedUp { chunk, slots, found, roll: u64::MAX / 3 });
+        }
+    }
+    assert!(looks > 100, "{looks} looks in twenty hours");
+    stand.run_for(600 * SECOND);
+    let (chunk, slots) = stand.asked.remove(0);
+    stand.step(Event::LookedUp { chunk, slots, found: Ok(Some(vec![Verdict::Taken])), roll: 0 });
+    stand.run_for(SECOND);
+    assert_eq!(stand.last_side().account().of(State::Sent), 1);
+}
+
+#[test]
 fn what_an_earlier_owner_marked_ahead_does_not_keep_a_lane_standing_still() {
     let mut stand = Stand::new(Options { in_flight_max: 8, ..options() }, MIDNIGHT);
     let id = Id([7; 16]);

@@ -23,9 +23,9 @@ use crate::watch::Watch;
 
 /// Where a machine's monotonic clock stands at the beginning.
 pub const MONO_START: Micros = 3_600 * SECOND;
-/// A run that is not over by then has stalled: the longest waits are those of a doubt that is looked into ever more
-/// seldom, and of a day's cap that is used up for a few days.
-const END: Micros = 24 * 3_600 * SECOND;
+/// A run that is not over by then has stalled: the longest waits are those of a doubt that is looked into until it is
+/// forgotten, and of a day's cap that is used up for a few days.
+const END: Micros = 30 * 3_600 * SECOND;
 const END_WITH_DAYS: Micros = 60 * 86_400 * SECOND;
 /// Steps within one second of the run; more is a lane that spins.
 const STEPS_MAX: usize = 10_000;
