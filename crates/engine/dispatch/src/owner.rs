@@ -6,6 +6,7 @@
 //! it count for the provider, so that the cap holds across the move without anybody's clock being asked.
 
 mod leases;
+mod standby;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,7 +31,6 @@ use crate::lane::{Event, Lane, Now, Options};
 use crate::notice::{self, Notice};
 use crate::provider::{Provider, Providers};
 use crate::receipt::{self, Mergers, Stored};
-use crate::rows;
 use crate::runner::{self, End, Leash, Order, Outlet, Running};
 use crate::shard::{Shard, Shards};
 use crate::templates::Templates;
@@ -38,6 +38,7 @@ use crate::{engine::Lanes, restore};
 
 pub(crate) use leases::LOST;
 use leases::Leases;
+use standby::Standby;
 
 /// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
 /// provider's second too. A lease that is given back rests as long.
@@ -104,14 +105,6 @@ struct Held {
     noticed: Arc<std::sync::Mutex<HashSet<Id>>>,
     leaving: bool,
     _pass: Pass,
-}
-
-/// A lane that stands by for another, under a lease of its own: who has that lease uses its account.
-struct Standby {
-    shard: Shard,
-    lease: Option<Lease>,
-    /// It is given up as soon as nothing of it is on its way.
-    parting: bool,
 }
 
 impl Owner {
@@ -250,92 +243,6 @@ impl Owner {
         }
     }
 
-    fn stands_by_here(&self, shard: &Shard) -> bool {
-        let mut standbys = self.held.values().flat_map(|held| &held.standbys);
-        standbys.any(|standby| standby.shard == *shard && standby.lease.is_some())
-    }
-
-    async fn has_own_work(&self, shard: &Shard) -> bool {
-        let of = shard.clone();
-        let look = self.parts.ctx.store().read(|conn| Box::pin(async move { rows::has_own_work(conn, &of).await }));
-        look.await.unwrap_or_else(|error| {
-            tracing::warn!(lane.name = %shard, error = %error, "it could not be seen whether a lane has messages");
-            // Neither taken nor given up: it is asked again soon.
-            self.held.contains_key(shard)
-        })
-    }
-
-    /// Lets lanes carried here use the accounts that stand by for them, as long as those have no messages of their own.
-    async fn stand_by(&mut self) {
-        let places = self.held.iter().filter(|(_, held)| !held.leaving);
-        let places: Vec<(Shard, usize)> =
-            places.flat_map(|(shard, held)| (0..held.standbys.len()).map(|no| (shard.clone(), no))).collect();
-        for (shard, no) in places {
-            let Some(standby) = self.held.get(&shard).map(|held| held.standbys[no].shard.clone()) else { continue };
-            let own_work = self.has_own_work(&standby).await;
-            if !own_work && let Some(own) = self.held.get_mut(&standby) {
-                own.leave_soon();
-                continue;
-            }
-            let Some(held) = self.held.get_mut(&shard) else { continue };
-            let (has_lease, parting) = (held.standbys[no].lease.is_some(), held.standbys[no].parting);
-            let done = match (own_work, has_lease) {
-                (false, false) => self.join(&shard, no, &standby).await,
-                // What has begun to part parts, and joins again.
-                (true, true) => self.part(&shard, no).await,
-                (false, true) if parting => self.part(&shard, no).await,
-                _ => Ok(()),
-            };
-            if let Err(failure) = done {
-                tracing::warn!(lane.name = %standby, error = %failure, "a lane cannot stand by, trying again");
-            }
-        }
-    }
-
-    async fn join(&mut self, shard: &Shard, no: usize, standby: &Shard) -> Result<(), Failure> {
-        let ctx = self.parts.ctx.clone();
-        // What a person has stopped stands by for nobody.
-        if self.pace_of(standby).await?.paused {
-            return Ok(());
-        }
-        let taken = lease::take(ctx.store(), ctx.clock().as_ref(), ctx.instance(), &standby.lease()).await?;
-        let (Some(lease), Some(held)) = (taken, self.held.get(shard)) else { return Ok(()) };
-        let pace = self.pace_of(standby).await;
-        let Ok(pace) = pace else {
-            self.give_back(standby, &lease).await;
-            return pace.map(drop);
-        };
-        let event = joined(&ctx, no + 1, &pace);
-        self.leases.add(&held.lease, &lease);
-        let (done, _) = oneshot::channel();
-        held.running.order(Order::Event(event, done)).await;
-        if let Some(held) = self.held.get_mut(shard) {
-            (held.standbys[no].lease, held.standbys[no].parting) = (Some(lease), false);
-        }
-        Ok(())
-    }
-
-    /// The account's own lane has messages: they are first in it.
-    async fn part(&mut self, shard: &Shard, no: usize) -> Result<(), Failure> {
-        let Some(held) = self.held.get_mut(shard) else { return Ok(()) };
-        let health = held.running.health();
-        let standby = &mut held.standbys[no];
-        if !standby.parting {
-            standby.parting = true;
-            let (done, _) = oneshot::channel();
-            held.running.order(Order::Event(Event::Parted { outlet: no + 1 }, done)).await;
-            return Ok(());
-        }
-        let status = health.outlets.get(no + 1).map(|outlet| outlet.status);
-        if status.is_some_and(|status| !status.joined && status.idle)
-            && let Some(lease) = standby.lease.take()
-        {
-            self.leases.take_off(&held.lease, &lease);
-            self.give_back(shard, &lease).await;
-        }
-        Ok(())
-    }
-
     async fn start(&self, shard: &Shard, lease: Lease, pass: Pass) -> Result<Held, Failure> {
         let leased = self.leases.keep(&lease);
         let ctx = &self.parts.ctx;
@@ -375,10 +282,9 @@ impl Owner {
         self.write(&self.parts.mergers).insert(shard.clone(), merger.clone());
         self.write(&self.parts.lanes).insert(shard.clone(), running.clone());
         self.pass_on_unmerged(shard.clone(), merger.clone());
-        let standby = |shard: Shard| Standby { shard, lease: None, parting: false };
         Ok(Held {
             lease,
-            standbys: standbys.into_iter().map(standby).collect(),
+            standbys: standbys.into_iter().map(Standby::of).collect(),
             running,
             ended,
             merger,
@@ -443,11 +349,6 @@ impl Owner {
         {
             held.leave_soon();
         }
-    }
-
-    /// Whether it counts as work of an instance: what stands by goes where the lane is.
-    fn is_shared_out(&self, shard: &Shard) -> bool {
-        self.parts.config.stands_by_for(&shard.lane).is_none()
     }
 
     /// How many shards the living instance with the fewest carries, this one aside.

@@ -78,12 +78,12 @@ impl Visit for Words {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use naru_core::clock::Millis;
 
     use super::*;
+    use crate::log::tests::Kept;
 
     #[derive(Default)]
     struct Hand(AtomicU64);
@@ -95,19 +95,6 @@ mod tests {
 
         fn monotonic_us(&self) -> Micros {
             self.0.load(Ordering::Relaxed)
-        }
-    }
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
         }
     }
 

@@ -1,13 +1,10 @@
 //! A campaign at each level that can find out what is unknown, through a vendor that loses answers and a `serve` that is
 //! killed: every message is taken once, in order, and nothing is left unknown.
 
-use std::collections::HashMap;
-use std::fmt::Write;
-
 use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::Value;
 
-use crate::campaign::{Vendor, check_ledger, finished};
+use crate::campaign::{Vendor, check_ledger, finished, two_rows_a_customer};
 use crate::house::{House, http};
 
 const ROWS: usize = 300;
@@ -15,18 +12,6 @@ const ROWS: usize = 300;
 /// Together they hit three requests in ten after what was asked is done, each step of a group by itself.
 const FAULTS: [&str; 8] =
     ["--fault", "fail-after-accept=12", "--fault", "reset-after-accept=12", "--fault", "slow=12", "--slow-ms", "4000"];
-
-/// Two rows a customer: an answer that was lost holds the second back, and many such in a row would take their time.
-fn customers() -> (String, HashMap<String, (usize, usize)>) {
-    let mut text = "휴대폰,고객번호,name,order\r\n".to_owned();
-    let mut known = HashMap::new();
-    for row in 0..ROWS {
-        let customer = row % (ROWS / 2);
-        write!(text, "010{row:08},C{customer},김민서,A-{row}\r\n").unwrap();
-        known.insert(format!("010{row:08}"), (row, customer));
-    }
-    (text, known)
-}
 
 async fn carry(level: &str) {
     let house = House::new();
@@ -36,7 +21,7 @@ async fn carry(level: &str) {
     let config = config.replace("in_flight_max = 32", keys);
     assert!(config.contains(keys), "{config}");
     house.write("naru.toml", &format!("{config}\n[provider]\nsandbox_level = \"{level}\"\n"));
-    let (file, known) = customers();
+    let (file, known) = two_rows_a_customer(ROWS);
     house.write("c.csv", &file);
     house.done(&["template", "push", "templates"]);
     house.done(&["send", "--template", "shipped", "--to", "c.csv", "--name", "faults"]);

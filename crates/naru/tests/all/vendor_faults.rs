@@ -2,15 +2,13 @@
 //! vendor's ledger joined with naru's account.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::Value;
 
-use crate::campaign::Vendor;
+use crate::campaign::{Vendor, two_rows_a_customer};
 use crate::house::{House, http};
 
-/// Two rows a customer.
 const ROWS: usize = 300;
 
 /// Makes a test of each fault by itself.
@@ -94,17 +92,6 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap()
 }
 
-fn customers() -> (String, HashMap<String, (usize, usize)>) {
-    let mut text = "휴대폰,고객번호,name,order\r\n".to_owned();
-    let mut known = HashMap::new();
-    for row in 0..ROWS {
-        let customer = row % (ROWS / 2);
-        write!(text, "010{row:08},C{customer},김민서,A-{row}\r\n").unwrap();
-        known.insert(format!("010{row:08}"), (row, customer));
-    }
-    (text, known)
-}
-
 /// Carries a campaign through `faults` and joins both accounts when all is at rest.
 async fn carry(level: &str, faults: &[String]) -> Told {
     let house = House::new();
@@ -120,7 +107,7 @@ async fn carry(level: &str, faults: &[String]) -> Told {
     let config = config.replace("in_flight_max = 32", keys).replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
     assert!(config.contains(keys), "{config}");
     house.write("naru.toml", &format!("{config}\n[provider]\nsandbox_level = \"{level}\"\n"));
-    let (file, known) = customers();
+    let (file, known) = two_rows_a_customer(ROWS);
     house.write("c.csv", &file);
     house.done(&["template", "push", "templates"]);
     house.done(&["send", "--template", "shipped", "--to", "c.csv", "--name", "faults"]);

@@ -10,6 +10,7 @@
 
 mod breaker;
 mod choose;
+mod event;
 mod frames;
 pub mod keys;
 mod machine;
@@ -18,6 +19,7 @@ pub mod pace;
 mod resolve;
 mod save;
 mod start;
+mod status;
 mod stop;
 
 use std::cmp::Reverse;
@@ -26,13 +28,16 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 
+pub use event::{Action, Event};
+pub use save::{Day, Mark, Save, SideSave};
+pub use status::{OutletStatus, Status};
+
 use crate::account::Account;
-use crate::consent::Permit;
 use crate::lane::keys::Keys;
 use crate::lane::outlet::Outlet;
 use crate::lane::pace::Pace;
-use crate::provider::{Answer, Level, Verdict};
-use crate::side::{Side, SideRow, State};
+use crate::provider::Level;
+use crate::side::Side;
 
 /// Single sends under one started mark at most: what a crash leaves in doubt.
 pub const SINGLES_MAX: usize = 64;
@@ -141,326 +146,6 @@ pub struct Doubt {
     pub started_at: Millis,
     /// It is certain then that no request of it is still on its way.
     pub deadline: Millis,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// Nothing; time went on.
-    Tick,
-    /// The store may hold frames it did not hold before.
-    Work {
-        /// Of which priority.
-        priority: usize,
-    },
-    /// The store gave frames of which an earlier owner left retries or chunks, whatever became of their campaign. Said
-    /// before anything else, so that their keys are held and their requests count from the start.
-    Restored {
-        /// Of which priority.
-        priority: usize,
-        /// The frames.
-        frames: Vec<Loaded>,
-    },
-    /// The store gave frames, in order of `seq`.
-    Claimed {
-        /// Of which priority.
-        priority: usize,
-        /// The frames.
-        frames: Vec<Loaded>,
-        /// Whether there are more behind the last.
-        more: bool,
-    },
-    /// The claim failed; it is made again.
-    ClaimFailed {
-        /// Of which priority.
-        priority: usize,
-    },
-    /// Consent was asked for a chunk.
-    Asked {
-        /// The chunk.
-        chunk: ChunkKey,
-        /// Those that may not leave now.
-        denied: Vec<(u16, Permit)>,
-    },
-    /// The last save is committed.
-    Saved,
-    /// A request ended.
-    Answered {
-        /// The chunk.
-        chunk: ChunkKey,
-        /// The request's slots, in order.
-        slots: Vec<u16>,
-        /// How it ended.
-        answer: Answer,
-        /// A random number, for jitter.
-        roll: u64,
-    },
-    /// The provider was asked about an earlier request.
-    LookedUp {
-        /// The chunk.
-        chunk: ChunkKey,
-        /// The request's slots, in order.
-        slots: Vec<u16>,
-        /// What it said: `None` where the request never arrived.
-        found: Result<Option<Vec<Verdict>>, String>,
-        /// A random number, for jitter.
-        roll: u64,
-    },
-    /// The provider reported how messages of one frame ended.
-    Reported {
-        /// The frame, which the lane holds.
-        frame: Id,
-        /// Slot, state, code.
-        ends: Vec<(u16, State, String)>,
-    },
-    /// The whole lane stops or goes on.
-    Pause(bool),
-    /// A campaign stops or goes on.
-    PauseCampaign {
-        /// Which.
-        campaign: Id,
-        /// Whether it stops.
-        paused: bool,
-    },
-    /// A campaign ends: what has not left will not.
-    CancelCampaign {
-        /// Which.
-        campaign: Id,
-    },
-    /// The lease lasts until then.
-    Leased {
-        /// On the monotonic clock.
-        until: Micros,
-    },
-    /// An outlet that stands by may be used from now on.
-    Joined {
-        /// Which.
-        outlet: usize,
-        /// The day of its last start.
-        day: i64,
-        /// The messages started in it.
-        day_used: u64,
-        /// Nothing starts there before, on the monotonic clock.
-        quiet_until: Micros,
-    },
-    /// An outlet that stands by may not be used any more.
-    Parted {
-        /// Which.
-        outlet: usize,
-    },
-    /// No new starts; for shutdown, and for giving the lane up.
-    Stop,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Give the next open frames after `after`.
-    Claim {
-        /// Of which priority.
-        priority: usize,
-        /// The last `seq` that was given.
-        after: i64,
-        /// How many.
-        limit: usize,
-    },
-    /// Ask consent.
-    Ask {
-        /// By which outlet it is to leave.
-        outlet: usize,
-        /// The chunk.
-        chunk: ChunkKey,
-        /// Its slots.
-        slots: Vec<u16>,
-        /// Whose priority.
-        priority: usize,
-    },
-    /// Store all of this in one commit.
-    Save(Save),
-    /// Send one request.
-    Send {
-        /// By which outlet.
-        outlet: usize,
-        /// Whether each slot of the chunk is a request of its own.
-        single: bool,
-        /// The chunk.
-        chunk: ChunkKey,
-        /// The request's slots.
-        slots: Vec<u16>,
-    },
-    /// Ask the provider what became of a request.
-    Lookup {
-        /// Whom: the outlet it left by.
-        outlet: usize,
-        /// As it left.
-        single: bool,
-        /// The chunk.
-        chunk: ChunkKey,
-        /// The request's slots.
-        slots: Vec<u16>,
-    },
-    /// The lane forgets a frame: nothing is left to send in it.
-    Done {
-        /// The frame.
-        frame: Id,
-    },
-}
-
-/// What one commit stores.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Save {
-    /// Started marks.
-    pub marks: Vec<Mark>,
-    /// States of frames.
-    pub sides: Vec<SideSave>,
-    /// Chunks that ended.
-    pub ended: Vec<ChunkKey>,
-    /// Chunks of which some slots are still open.
-    pub left: Vec<(ChunkKey, Vec<u16>)>,
-    /// Retries to come.
-    pub retries: Vec<(Id, Retry)>,
-    /// Retry rows that are over, by frame and first slot; removed before `retries` are written.
-    pub retries_gone: Vec<(Id, u16)>,
-    /// The day of each outlet and the messages started in it, with every mark: whoever stores it stores the moment too,
-    /// after which a new owner keeps still.
-    pub days: Vec<Day>,
-}
-
-impl Save {
-    fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-            && self.sides.is_empty()
-            && self.ended.is_empty()
-            && self.left.is_empty()
-            && self.retries.is_empty()
-            && self.retries_gone.is_empty()
-            && self.days.is_empty()
-    }
-
-    /// Removes a retry row, also one that this very save would have written.
-    fn retry_gone(&mut self, frame: Id, first: u16) {
-        self.retries.retain(|(id, retry)| *id != frame || retry.slots[0] != first);
-        self.retries_gone.push((frame, first));
-    }
-}
-
-/// What an outlet has sent in a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Day {
-    /// The outlet.
-    pub outlet: usize,
-    /// The day.
-    pub day: i64,
-    /// Messages started in it.
-    pub used: u64,
-}
-
-/// A started mark.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// The chunk.
-    pub key: ChunkKey,
-    /// The outlet it leaves by.
-    pub outlet: usize,
-    /// Whether each slot is a request of its own.
-    pub single: bool,
-    /// Its slots.
-    pub slots: Vec<u16>,
-    /// Tries that count so far.
-    pub tries: u16,
-    /// When.
-    pub started_at: Millis,
-    /// After this no request of it is on its way.
-    pub deadline: Millis,
-}
-
-/// One frame's states as they are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SideSave {
-    /// The frame.
-    pub frame: Id,
-    /// The row.
-    pub row: SideRow,
-    /// Its counts.
-    pub account: Account,
-}
-
-impl SideSave {
-    /// The states of `frame` as they are now.
-    pub fn of(frame: Id, side: &Side) -> SideSave {
-        SideSave { frame, row: side.row(), account: side.account() }
-    }
-}
-
-/// How the lane is, for pages and metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Requests without an answer.
-    pub in_flight: usize,
-    /// Requests that are marked, or being marked, and not started.
-    pub unsent: usize,
-    /// Keys of which a message is under way.
-    pub busy: usize,
-    /// Messages behind an earlier one of their key, waiting for a retry, or in doubt.
-    pub held: usize,
-    /// Frames in memory.
-    pub frames: usize,
-    /// Whether too much is held for new frames to be taken.
-    pub stalled: bool,
-    /// Whether a person paused it.
-    pub paused: bool,
-    /// When the lease ends.
-    pub leased_until: Micros,
-}
-
-impl Status {
-    /// Two shards of one lane as one.
-    pub fn join(self, other: Status) -> Status {
-        Status {
-            in_flight: self.in_flight + other.in_flight,
-            unsent: self.unsent + other.unsent,
-            busy: self.busy + other.busy,
-            held: self.held + other.held,
-            frames: self.frames + other.frames,
-            stalled: self.stalled || other.stalled,
-            paused: self.paused || other.paused,
-            leased_until: self.leased_until.min(other.leased_until),
-        }
-    }
-}
-
-/// How one of its outlets is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutletStatus {
-    /// Whether the lane may use it.
-    pub joined: bool,
-    /// Requests without an answer.
-    pub in_flight: usize,
-    /// Nothing starts there before this moment.
-    pub blocked_until: Micros,
-    /// Whether the provider is asked with one request at a time.
-    pub half_open: bool,
-    /// Whether nobody is known to be there: outlets that stand by carry.
-    pub open: bool,
-    /// Whether the day's messages are used up.
-    pub day_spent: bool,
-    /// Whether nothing of it is on its way, neither to the provider nor to the store.
-    pub idle: bool,
-}
-
-impl OutletStatus {
-    /// Two shards' as one.
-    pub fn join(self, other: OutletStatus) -> OutletStatus {
-        OutletStatus {
-            joined: self.joined || other.joined,
-            in_flight: self.in_flight + other.in_flight,
-            blocked_until: self.blocked_until.max(other.blocked_until),
-            half_open: self.half_open || other.half_open,
-            open: self.open || other.open,
-            day_spent: self.day_spent || other.day_spent,
-            idle: self.idle && other.idle,
-        }
-    }
 }
 
 /// The machine.

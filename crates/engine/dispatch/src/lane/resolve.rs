@@ -59,7 +59,7 @@ impl Lane {
         match found {
             Ok(Some(verdicts)) if verdicts.len() == slots.len() => self.judged(now, key, slots, verdicts, roll),
             // It was to find out whether anybody is there, and nobody was: no try of its own.
-            Ok(None) if open => self.not_taken_by(now, key, slots, 0),
+            Ok(None) if open => self.put_off(now, key, slots, 0),
             Ok(None) => {
                 let again = Verdict::Retry { code: "never-arrived".to_owned(), after: None };
                 let verdicts = vec![again; slots.len()];
@@ -106,10 +106,11 @@ impl Lane {
         }
         let fails = self.left_by(&key).is_some_and(|(_, outlet)| !outlet.is_well());
         let wait_ms = if fails && self.outlets.iter().any(Outlet::is_well) { 0 } else { rest_ms };
-        self.not_taken_by(now, key, slots, wait_ms);
+        self.put_off(now, key, slots, wait_ms);
     }
 
-    fn not_taken_by(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, wait_ms: u64) {
+    /// Nothing of it left, and the try does not count.
+    fn put_off(&mut self, now: Now, key: ChunkKey, slots: Vec<u16>, wait_ms: u64) {
         let Some(chunk) = self.chunks.get(&key) else { return };
         self.retry(chunk.no, slots.clone(), now.wall + wait_ms as Millis, key.attempt, chunk.tries);
         self.close(key, &slots);

@@ -1,9 +1,11 @@
 //! What is stored, one commit at a time, and what follows from its being stored.
 
 use naru_core::clock::{Micros, Millis};
+use naru_core::id::Id;
 
-use super::{Action, Lane, Now, Saving, SideSave};
-use crate::side::State;
+use super::{Action, ChunkKey, Lane, Now, Retry, Saving};
+use crate::account::Account;
+use crate::side::{Side, SideRow, State};
 
 /// What was marked starts at most this much later than its save was given out: with the 1,005 ms that a provider's
 /// second is to us this is the 1.5 s for which an owner keeps still after the last mark of the one before it.
@@ -22,6 +24,92 @@ const GATHER_US: Micros = 10_000;
 /// While requests are on their way anyway, this long is waited also where something waits: what a busy lane stores, frees
 /// and sends comes in larger pieces then, and fewer.
 const GATHER_BUSY_US: Micros = 2_000;
+
+/// What one commit stores.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Save {
+    /// Started marks.
+    pub marks: Vec<Mark>,
+    /// States of frames.
+    pub sides: Vec<SideSave>,
+    /// Chunks that ended.
+    pub ended: Vec<ChunkKey>,
+    /// Chunks of which some slots are still open.
+    pub left: Vec<(ChunkKey, Vec<u16>)>,
+    /// Retries to come.
+    pub retries: Vec<(Id, Retry)>,
+    /// Retry rows that are over, by frame and first slot; removed before `retries` are written.
+    pub retries_gone: Vec<(Id, u16)>,
+    /// The day of each outlet and the messages started in it, with every mark: whoever stores it stores the moment too,
+    /// after which a new owner keeps still.
+    pub days: Vec<Day>,
+}
+
+impl Save {
+    pub(super) fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+            && self.sides.is_empty()
+            && self.ended.is_empty()
+            && self.left.is_empty()
+            && self.retries.is_empty()
+            && self.retries_gone.is_empty()
+            && self.days.is_empty()
+    }
+
+    /// Removes a retry row, also one that this very save would have written.
+    pub(super) fn retry_gone(&mut self, frame: Id, first: u16) {
+        self.retries.retain(|(id, retry)| *id != frame || retry.slots[0] != first);
+        self.retries_gone.push((frame, first));
+    }
+}
+
+/// What an outlet has sent in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// The outlet.
+    pub outlet: usize,
+    /// The day.
+    pub day: i64,
+    /// Messages started in it.
+    pub used: u64,
+}
+
+/// A started mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The chunk.
+    pub key: ChunkKey,
+    /// The outlet it leaves by.
+    pub outlet: usize,
+    /// Whether each slot is a request of its own.
+    pub single: bool,
+    /// Its slots.
+    pub slots: Vec<u16>,
+    /// Tries that count so far.
+    pub tries: u16,
+    /// When.
+    pub started_at: Millis,
+    /// After this no request of it is on its way.
+    pub deadline: Millis,
+}
+
+/// One frame's states as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideSave {
+    /// The frame.
+    pub frame: Id,
+    /// The row.
+    pub row: SideRow,
+    /// Its counts.
+    pub account: Account,
+}
+
+impl SideSave {
+    /// The states of `frame` as they are now.
+    pub fn of(frame: Id, side: &Side) -> SideSave {
+        SideSave { frame, row: side.row(), account: side.account() }
+    }
+}
 
 impl Lane {
     /// One save at a time: while it is committed the next one gathers.

@@ -92,11 +92,11 @@ impl Lane {
 
     pub(super) fn start_requests(&mut self, now: Now, actions: &mut Vec<Action>) {
         for outlet in 0..self.outlets.len() {
-            self.start_by(now, outlet, actions);
+            self.start_requests_by(now, outlet, actions);
         }
     }
 
-    fn start_by(&mut self, now: Now, no: usize, actions: &mut Vec<Action>) {
+    fn start_requests_by(&mut self, now: Now, no: usize, actions: &mut Vec<Action>) {
         // What came too late is taken back in every queue, also behind a more urgent one that waits.
         let fronts: Vec<usize> =
             (0..self.queues.len()).filter(|queue| self.next_chunk(now, no, *queue).is_some()).collect();

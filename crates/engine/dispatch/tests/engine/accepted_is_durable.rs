@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use naru_core::failure::{Failure, Kind};
 use naru_dispatch::intake::{Batch, Part};
-use naru_dispatch::message::Purpose;
+use naru_dispatch::message::{MessageId, Purpose};
 use tokio::sync::Notify;
 
 use crate::app::{LANE, TestApp};
@@ -18,6 +19,7 @@ on_both_engines!(
     all_that_wait_for_the_writer_share_a_commit,
     more_calls_than_a_commit_holds_are_all_answered,
     more_messages_than_a_commit_holds_are_all_stored,
+    more_calls_than_may_wait_are_told_when_to_come_back,
     a_call_over_several_templates_and_frames_keeps_its_places,
 );
 
@@ -67,8 +69,35 @@ fn more_messages_than_a_commit_holds_are_all_stored(mut app: TestApp) {
     assert_eq!(app.account().accepted, 25_000);
 }
 
-/// Keeps the writer in a job until every call waits.
+fn more_calls_than_may_wait_are_told_when_to_come_back(mut app: TestApp) {
+    const WAITING_MAX: usize = 10_000;
+    app.start_intake();
+    let answers = answers_while_the_writer_is_busy(&app, WAITING_MAX + 20, 1);
+    let refused: Vec<Failure> = answers.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 20);
+    for failure in refused {
+        let told = (failure.kind, failure.code.as_str(), failure.retry_after_s);
+        assert_eq!(told, (Kind::TooMany, "intake-full", Some(1)));
+    }
+    // What was said of the others holds, and a call after them is taken.
+    assert_eq!(app.account().accepted, WAITING_MAX as u64);
+    app.accept(Purpose::Info, messages(1));
+    assert_eq!(app.account().accepted, WAITING_MAX as u64 + 1);
+}
+
 fn accept_while_the_writer_is_busy(app: &TestApp, calls: usize, messages_each: usize) {
+    let answers = answers_while_the_writer_is_busy(app, calls, messages_each);
+    let given = answers.len() * messages_each;
+    let ids: HashSet<_> = answers.into_iter().flat_map(|answer| answer.unwrap()).collect();
+    assert_eq!(ids.len(), given);
+}
+
+/// Keeps the writer in a job until every call waits.
+fn answers_while_the_writer_is_busy(
+    app: &TestApp,
+    calls: usize,
+    messages_each: usize,
+) -> Vec<Result<Vec<MessageId>, Failure>> {
     let go_on = Arc::new(Notify::new());
     let held = go_on.clone();
     let busy = app.store().write(move |_| {
@@ -83,9 +112,7 @@ fn accept_while_the_writer_is_busy(app: &TestApp, calls: usize, messages_each: u
     let last = async { go_on.notify_one() };
     let (busy, answers, ()) = app.wait(async { tokio::join!(busy, join_all(calls), last) });
     busy.unwrap();
-    let given = answers.len() * messages_each;
-    let ids: HashSet<_> = answers.into_iter().flat_map(|answer| answer.unwrap()).collect();
-    assert_eq!(ids.len(), given);
+    answers
 }
 
 fn a_call_over_several_templates_and_frames_keeps_its_places(mut app: TestApp) {

@@ -1,13 +1,17 @@
 //! The next account of the route carries while the first does not answer: in order, nothing twice, and what may have left
 //! by the first one is asked about there and nowhere else.
 
-use naru_dispatch::message::{Channel, Purpose};
+use std::time::Duration;
+
+use naru_core::id::Id;
+use naru_dispatch::engine::LaneView;
+use naru_dispatch::message::{Channel, MessageId, Purpose};
 use naru_dispatch::provider::{Level, ReportEnd};
 
 use crate::app::{DOWN, LANE, TestApp};
 use crate::clock::DAY;
 use crate::file::{File, QUARTER_FRAME};
-use crate::life::{batch, messages, report};
+use crate::life::{batch, change, messages, report};
 use crate::vendor::Deed;
 use crate::{on_both_engines, on_postgres};
 
@@ -36,9 +40,12 @@ fn with_spare(app: &mut TestApp) {
     app.config.route.insert(Channel::Sms, vec![LANE.to_owned(), SPARE.to_owned()]);
 }
 
+fn view(app: &TestApp, lane: &str) -> LaneView {
+    app.wait(app.dispatch.lane_views()).unwrap().into_iter().find(|view| view.name == lane).unwrap()
+}
+
 fn is_open(app: &TestApp, lane: &str) -> bool {
-    let views = app.wait(app.dispatch.lane_views()).unwrap();
-    views.iter().find(|view| view.name == lane).unwrap().outlet.is_some_and(|outlet| outlet.open)
+    view(app, lane).outlet.is_some_and(|outlet| outlet.open)
 }
 
 /// Starts, waits for the account that stands by, and takes a file in of which the first requests are in doubt.
@@ -51,9 +58,7 @@ fn fail(app: &mut TestApp, deed: Deed) {
 
 fn until_standing_by(app: &TestApp) {
     app.eventually("an account to stand by", || {
-        let views = app.wait(app.dispatch.lane_views()).unwrap();
-        let view = views.into_iter().find(|view| view.name == SPARE).unwrap();
-        view.outlet.is_some_and(|outlet| outlet.joined).then_some(())
+        view(app, SPARE).outlet.is_some_and(|outlet| outlet.joined).then_some(())
     });
 }
 
@@ -67,7 +72,7 @@ fn what_is_not_in_doubt_leaves_by_the_next_account(mut app: TestApp) {
         (account.sent > 0 && account.pending == held && held >= doubtful).then_some(())
     });
     assert!(is_open(&app, LANE) && !is_open(&app, SPARE));
-    assert!(app.wait(app.dispatch.lane_views()).unwrap().iter().any(|view| view.name == SPARE && view.stands_in));
+    assert!(view(&app, SPARE).stands_in);
     assert!(app.vendor.came_by(LANE).len() < MESSAGES / 2);
     app.vendor.come_back(LANE);
     assert_eq!(app.settle_in_time().sent, MESSAGES as u64);
@@ -80,8 +85,7 @@ fn what_is_not_in_doubt_leaves_by_the_next_account(mut app: TestApp) {
 
 /// Messages in doubt and behind one in doubt.
 fn held(app: &TestApp) -> u64 {
-    let views = app.wait(app.dispatch.lane_views()).unwrap();
-    views.iter().find_map(|view| view.status).map_or(0, |status| status.held as u64)
+    view(app, LANE).status.map_or(0, |status| status.held as u64)
 }
 
 fn an_account_where_nobody_listens_is_passed_over_at_once(mut app: TestApp) {
@@ -111,19 +115,30 @@ fn a_kill_in_mid_failover_loses_and_doubles_nothing(mut app: TestApp) {
     assert!(!app.vendor.came_by(SPARE).is_empty());
 }
 
-fn what_left_by_the_next_account_is_reported_there(mut app: TestApp) {
-    with_spare(&mut app);
+/// Sends a few messages while nobody is at the first account.
+fn leave_by_the_next(app: &mut TestApp) -> Vec<MessageId> {
+    with_spare(app);
     app.vendor.leave(LANE, Deed::Unsent);
     app.start();
-    until_standing_by(&app);
+    until_standing_by(app);
     let ids = app.accept(Purpose::Info, messages(10));
     app.settle();
-    assert!(ids.iter().all(|id| app.vendor.came_by(SPARE).contains(id)));
+    ids
+}
+
+/// Reports them where they left, and waits until that is merged.
+fn until_reported(app: &TestApp, ids: &[MessageId]) {
     let reports = ids.iter().map(|id| report(*id, ReportEnd::Delivered, "", app.vendor.calls()[0].at)).collect();
     app.report_by(SPARE, reports).unwrap();
-    app.until("the reports to be merged", |account| account.delivered == 10);
+    app.until("the reports to be merged", |account| account.delivered == ids.len() as u64);
+}
+
+fn what_left_by_the_next_account_is_reported_there(mut app: TestApp) {
+    let ids = leave_by_the_next(&mut app);
+    assert!(ids.iter().all(|id| app.vendor.came_by(SPARE).contains(id)));
+    until_reported(&app, &ids);
     // What is of no message is counted and forgotten.
-    let stranger = naru_dispatch::message::MessageId { frame: naru_core::id::Id::new(1), slot: 0 };
+    let stranger = MessageId { frame: Id::new(1), slot: 0 };
     app.report_by(SPARE, vec![report(stranger, ReportEnd::Delivered, "", 0)]).unwrap();
     app.eventually("it to be forgotten", || {
         (app.number("SELECT CAST(COUNT(*) AS BIGINT) FROM dispatch_receipt") == 0).then_some(())
@@ -131,18 +146,11 @@ fn what_left_by_the_next_account_is_reported_there(mut app: TestApp) {
 }
 
 fn what_left_by_another_account_is_reported_there_after_the_route_has_changed(mut app: TestApp) {
-    with_spare(&mut app);
-    app.vendor.leave(LANE, Deed::Unsent);
-    app.start();
-    until_standing_by(&app);
-    let ids = app.accept(Purpose::Info, messages(10));
-    app.settle();
+    let ids = leave_by_the_next(&mut app);
     app.stop();
     app.config.route.insert(Channel::Sms, vec![SPARE.to_owned()]);
     app.start();
-    let reports = ids.iter().map(|id| report(*id, ReportEnd::Delivered, "", app.vendor.calls()[0].at)).collect();
-    app.report_by(SPARE, reports).unwrap();
-    app.until("the reports to be merged", |account| account.delivered == 10);
+    until_reported(&app, &ids);
 }
 
 fn batches_in_doubt_stay_batches(mut app: TestApp) {
@@ -177,9 +185,8 @@ fn an_account_with_messages_of_its_own_carries_them_first(mut app: TestApp) {
     app.settle();
     assert!(own.iter().all(|id| app.vendor.came_by(SPARE).contains(id)), "by its own account");
     app.eventually("it to stand by then", || {
-        app.clock.skip(std::time::Duration::from_secs(1));
-        let views = app.wait(app.dispatch.lane_views()).unwrap();
-        let view = views.into_iter().find(|view| view.name == SPARE).unwrap();
+        app.clock.skip(Duration::from_secs(1));
+        let view = view(&app, SPARE);
         (view.stands_by_for.is_some() && view.outlet.is_some_and(|outlet| outlet.joined)).then_some(())
     });
     app.vendor.leave(LANE, Deed::Unsent);
@@ -243,7 +250,7 @@ fn both_accounts_move_with_the_lane(mut app: TestApp) {
     app.kill();
     app.vendor.answer();
     app.clock.skip(DOWN);
-    second.wait(crate::life::change(second.store(), "UPDATE job_lease SET expires_at = 0"));
+    second.wait(change(second.store(), "UPDATE job_lease SET expires_at = 0"));
     second.eventually("both leases to be taken", || {
         let both = "SELECT CAST(COUNT(*) AS BIGINT) FROM job_lease WHERE holder = 'another' AND name LIKE 'lane/%'";
         (second.number(both) == 2).then_some(())
@@ -261,7 +268,7 @@ fn shards_and_those_that_stand_by_for_them_settle_down(mut app: TestApp) {
     // What presence keeps: both are there.
     let seen = "INSERT INTO job_instance (name, version, started_at, seen_at, drain_until, busy)
         SELECT column1, '0', 0, 99999999999999, 0, '[]' FROM (VALUES ('first'), ('another')) AS v";
-    second.wait(crate::life::change(second.store(), seen));
+    second.wait(change(second.store(), seen));
     second.wait(second.dispatch.run()).unwrap();
     let held = |by: &str| match by {
         "first" => "SELECT CAST(COUNT(*) AS BIGINT) FROM job_lease WHERE holder = 'first' AND name LIKE 'lane/main%'",
