@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use naru_core::clock::{Clock, Millis};
 use naru_core::failure::Failure;
+use naru_dispatch::lane::pace::Caps;
 use naru_dispatch::message::MessageId;
 use naru_dispatch::provider::{Answer, Level, Outgoing, Provider, Report, ReportEnd, Request, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
@@ -169,6 +170,12 @@ impl Provider for Sandbox {
     }
 
     /// The vendor reports only where it was told to, and with the secret that the lane then has too.
+    fn keep_within(&self, caps: &Caps) {
+        if let Some(turns) = &self.turns {
+            turns.keep_within(caps);
+        }
+    }
+
     fn receipts(&self) -> bool {
         self.receipts
     }

@@ -9,9 +9,13 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::address::normalise;
+use crate::lane::pace::Caps;
 use crate::message::Channel;
 use crate::shard::part;
 use crate::template::is_id;
+
+/// A lane in more parts than this would be more machines than it has work for.
+const SHARDS_MAX: u16 = 64;
 
 /// `[dispatch]`: lanes, routes and how long messages are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,21 +160,22 @@ pub struct LaneConfig {
 }
 
 impl LaneConfig {
-    /// What is shard `no`'s of it: its part of every cap.
-    pub fn part(&self, no: u16) -> LaneConfig {
-        let part_of = |cap: u64| part(cap, no, self.shards);
-        let small = |cap: u32| part_of(cap.into()) as u32;
+    /// What is shard `no`'s of it while it may use these caps. What bounds connections nobody uses stays whole.
+    pub(crate) fn part(&self, no: u16, caps: Caps) -> LaneConfig {
         LaneConfig {
-            requests_per_second_max: self.requests_per_second_max.map(small),
-            messages_per_second_max: self.messages_per_second_max.map(small),
-            in_flight_max: small(self.in_flight_max),
-            messages_per_day_max: self.messages_per_day_max.map(part_of),
+            requests_per_second_max: caps.requests,
+            messages_per_second_max: caps.messages,
+            messages_per_day_max: self.messages_per_day_max.map(|max| part(max, no, self.shards)),
             ..self.clone()
         }
     }
 
     /// Refuses shards of which one would have no part of a cap, and so would never send.
     fn check(&self, name: &str) -> Result<(), Failure> {
+        if self.shards > SHARDS_MAX {
+            let failure = Failure::usage("lane-shards-many").arg("lane", name).arg("shards", self.shards);
+            return Err(failure.arg("max", SHARDS_MAX));
+        }
         let caps = [
             ("requests_per_second_max", self.requests_per_second_max.map(u64::from)),
             ("messages_per_second_max", self.messages_per_second_max.map(u64::from)),

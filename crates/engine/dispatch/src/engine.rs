@@ -472,6 +472,7 @@ async fn rows_of_shards(store: &Store, shards: &Shards) -> Result<(), Failure> {
                 for shard in shards.of_lane(lane) {
                     rows::make_shard(conn, &shard, count).await?;
                 }
+                rows::make_slices(conn, lane, count).await?;
             }
             Ok(Ok(()))
         })

@@ -58,6 +58,7 @@ pub mod rows;
 pub mod runner;
 pub mod schema;
 pub mod shard;
+mod share;
 pub mod side;
 pub mod template;
 pub mod templates;

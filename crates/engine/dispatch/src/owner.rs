@@ -6,6 +6,7 @@
 //! it count for the provider, so that the cap holds across the move without anybody's clock being asked.
 
 mod leases;
+mod shares;
 mod standby;
 
 use std::collections::{HashMap, HashSet};
@@ -26,7 +27,7 @@ use crate::campaign::CampaignState;
 use crate::config::{DispatchConfig, LaneConfig};
 use crate::consent::{Consent, NoAds};
 use crate::gauge::LaneGauges;
-use crate::lane::pace::Pace;
+use crate::lane::pace::{Caps, Pace};
 use crate::lane::{Event, Lane, Now, Options};
 use crate::notice::{self, Notice};
 use crate::provider::{Provider, Providers};
@@ -34,10 +35,11 @@ use crate::receipt::{self, Mergers, Stored};
 use crate::runner::{self, End, Leash, Order, Outlet, Running};
 use crate::shard::{Shard, Shards};
 use crate::templates::Templates;
-use crate::{engine::Lanes, restore};
+use crate::{engine::Lanes, restore, share};
 
 pub(crate) use leases::LOST;
 use leases::Leases;
+use shares::Share;
 use standby::Standby;
 
 /// After a restart nothing starts for so long after the last stored mark: the last owner's requests count for the
@@ -96,6 +98,8 @@ struct Held {
     lease: Lease,
     /// The lanes that stand by for it, in order.
     standbys: Vec<Standby>,
+    /// What the lane may use of its own account's caps, and of theirs.
+    shares: Vec<Share>,
     running: Running,
     ended: oneshot::Receiver<End>,
     merger: mpsc::Sender<Stored>,
@@ -122,7 +126,8 @@ impl Owner {
         let lifecycle = self.parts.ctx.lifecycle().clone();
         let activity = lifecycle.activity("lanes");
         let (tug, mut gate) = (self.parts.tug.clone(), self.parts.ctx.gate().follow());
-        let every = if self.is_embedded() { LOOK_EVERY_EMBEDDED } else { LOOK_EVERY };
+        let alone = self.is_embedded() && !self.has_shares();
+        let every = if alone { LOOK_EVERY_EMBEDDED } else { LOOK_EVERY };
         loop {
             let is_stopping = lifecycle.is_stopping();
             self.look().await;
@@ -147,6 +152,7 @@ impl Owner {
             self.take_free().await;
             self.stand_by().await;
             self.share().await;
+            self.move_shares().await;
         } else {
             self.held.values_mut().for_each(Held::leave_soon);
         }
@@ -251,7 +257,8 @@ impl Owner {
         let mut outlets = Vec::with_capacity(1 + standbys.len());
         let mut all = Vec::with_capacity(outlets.capacity());
         for of in [shard].into_iter().chain(&standbys) {
-            let (outlet, options) = self.outlet(of)?;
+            let used = self.used(of).await?;
+            let (outlet, options) = self.outlet(of, &used)?;
             outlets.push(outlet);
             all.push(options);
         }
@@ -274,7 +281,7 @@ impl Owner {
             outlets,
             templates: self.parts.templates.clone(),
             fence: lease.fence,
-            leash: Leash { until: leased, short: self.leases.short(), ended: self.parts.tug.clone() },
+            leash: Leash { until: leased, short: self.leases.short(), owner: self.parts.tug.clone() },
         };
         let (merger, receipts) = mpsc::channel(RECEIPTS_AHEAD);
         restore::restore(&parts, &mut lane).await?;
@@ -284,6 +291,7 @@ impl Owner {
         self.pass_on_unmerged(shard.clone(), merger.clone());
         Ok(Held {
             lease,
+            shares: (0..=standbys.len()).map(|_| Share::default()).collect(),
             standbys: standbys.into_iter().map(Standby::of).collect(),
             running,
             ended,
@@ -296,12 +304,13 @@ impl Owner {
     }
 
     /// An account, and what the lane is told about it.
-    fn outlet(&self, shard: &Shard) -> Result<(Outlet, Options), Failure> {
+    fn outlet(&self, shard: &Shard, used: &[u16]) -> Result<(Outlet, Options), Failure> {
         let config = self.parts.config.lane.get(&*shard.lane).ok_or_else(|| Failure::bug("a shard of no lane"))?;
         // An account of its own: what an adapter keeps of a cap is the shard's part too.
-        let config = config.part(shard.no);
+        let caps = share::caps(config, used);
+        let config = config.part(shard.no, caps);
         let provider = self.parts.makers.provider(&shard.lane, &config)?;
-        let options = options(&config, provider.as_ref());
+        let options = options(&config, &caps, provider.as_ref());
         let outlet = Outlet {
             lane: shard.lane.to_string(),
             allow_list: self.allow_list(&config)?,
@@ -504,15 +513,12 @@ struct StoredPace {
     paused: bool,
 }
 
-fn options(config: &LaneConfig, provider: &dyn Provider) -> Options {
+fn options(config: &LaneConfig, caps: &Caps, provider: &dyn Provider) -> Options {
     let batch = config.batch_max.map_or(usize::MAX, |max| max as usize);
     Options {
         batch_max: provider.batch_max().min(batch).min(crate::frame::MESSAGES_MAX),
-        pace: Pace::new(
-            config.requests_per_second_max.map(|max| provider.starts_per_second_max(max)),
-            config.messages_per_second_max,
-        ),
-        in_flight_max: config.in_flight_max as usize,
+        pace: Pace::new(caps.requests.map(|max| provider.starts_per_second_max(max)), caps.messages),
+        in_flight_max: caps.in_flight as usize,
         per_day_max: config.messages_per_day_max,
         tries_max: config.attempts_max.min(1_000) as u16,
         retry_base_ms: config.retry_base_ms,

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use naru_core::clock::Millis;
 use naru_core::masked::Address;
 
+use crate::lane::pace::Caps;
 use crate::message::MessageId;
 
 /// How an outcome that is not known can be found out, declared by the adapter.
@@ -118,6 +119,9 @@ pub trait Provider: Send + Sync {
     fn starts_per_second_max(&self, requests_per_second_max: u32) -> u32 {
         requests_per_second_max
     }
+
+    /// Other caps from now on: the account is shared with others. An adapter that paces calls itself keeps them.
+    fn keep_within(&self, _caps: &Caps) {}
 
     /// Whether it reports deliveries later; without receipts `sent` is the end.
     fn receipts(&self) -> bool;

@@ -12,6 +12,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use crate::lane::{ChunkKey, Day, Doubt, Mark, Retry, Save, SideSave};
 use crate::shard::Shard;
+use crate::share;
 use crate::side::{Side, SideRow};
 
 /// A frame on its way into the store.
@@ -178,6 +179,32 @@ pub async fn make_shard(conn: &mut AnyConnection, shard: &Shard, shards: u16) ->
     .bind(shard.column())
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Makes the slices of a lane's caps where there are others or none, each with the shard whose own it is.
+pub async fn make_slices(conn: &mut AnyConnection, lane: &str, shards: u16) -> Result<()> {
+    let wanted = if shards > 1 { i64::from(shards) * i64::from(share::EACH) } else { 0 };
+    let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dispatch_slice WHERE lane = $1")
+        .bind(lane)
+        .fetch_one(&mut *conn)
+        .await?;
+    if there == wanted {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM dispatch_slice WHERE lane = $1").bind(lane).execute(&mut *conn).await?;
+    for shard in 0..if shards > 1 { shards } else { 0 } {
+        for slice in share::own(shard) {
+            sqlx::query(
+                "INSERT INTO dispatch_slice (lane, slice, shard, goes_to, usable_at) VALUES ($1, $2, $3, NULL, 0)",
+            )
+            .bind(lane)
+            .bind(i64::from(slice))
+            .bind(i64::from(shard))
+            .execute(&mut *conn)
+            .await?;
+        }
+    }
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
 use crate::gauge::LaneGauges;
 use crate::health::{Health, OutletHealth, Said, Watch};
+use crate::lane::pace::Caps;
 use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save};
 use crate::merge::{Merge, Merged};
 use crate::message::Channel;
@@ -111,8 +112,8 @@ pub struct Leash {
     pub until: watch::Receiver<Micros>,
     /// Told when it ends soon.
     pub short: Arc<Notify>,
-    /// Told when the lane has ended.
-    pub ended: Arc<Notify>,
+    /// Told when the lane has ended, or is within caps that it was given.
+    pub owner: Arc<Notify>,
 }
 
 /// How a running lane ended.
@@ -128,6 +129,8 @@ pub enum End {
 pub enum Order {
     /// Something the machine knows, answered once it was taken.
     Event(Event, oneshot::Sender<()>),
+    /// Other caps of an outlet; answered once all that is or will be on its way there is within them.
+    Cap(usize, Caps, oneshot::Sender<()>),
     /// Cancels what is not in memory too.
     Cancel(Id, oneshot::Sender<Result<(), Failure>>),
     /// Ends the lane in good order.
@@ -220,10 +223,11 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
         look_at: 0,
         leaving: false,
         lost: false,
+        capped: Vec::new(),
         watch: Watch::new(&parts.name, &outlets),
         health: health_sender,
     };
-    let told = parts.leash.ended.clone();
+    let told = parts.leash.owner.clone();
     parts.lifecycle.spawn("lane", async move {
         let how = runner.work(order_receiver, message_receiver, receipts).await;
         // An owner that is gone asks no more.
@@ -253,6 +257,8 @@ struct Runner {
     leaving: bool,
     /// Another owner has the lane.
     lost: bool,
+    /// Who waits for which outlet to be within the caps it was given.
+    capped: Vec<(usize, oneshot::Sender<()>)>,
     watch: Watch,
     health: watch::Sender<Health>,
 }
@@ -292,6 +298,7 @@ impl Runner {
             self.look_around();
             self.merge_receipts();
             self.carry_out();
+            self.tell_within_caps();
             let health = self.watch.look(self.lane.status(), &self.lane.outlets());
             for (outlet, health) in self.parts.outlets.iter().zip(&health.outlets) {
                 outlet.gauges.show_outlet(health);
@@ -404,6 +411,7 @@ impl Runner {
                 let _ = done.send(());
             }
             Order::Leave => self.leave(),
+            Order::Cap(outlet, caps, done) => self.cap(now, outlet, caps, done),
             Order::Cancel(campaign, done) => {
                 self.lane.apply(now, Event::CancelCampaign { campaign });
                 let held = self.lane.frames_in_memory();
@@ -412,6 +420,27 @@ impl Runner {
                     let _ = done.send(parts.rest().cancel(campaign, held).await);
                 });
             }
+        }
+    }
+
+    fn cap(&mut self, now: Now, no: usize, caps: Caps, done: oneshot::Sender<()>) {
+        let Some(outlet) = self.parts.outlets.get(no) else { return };
+        outlet.provider.keep_within(&caps);
+        let requests = caps.requests.map(|max| outlet.provider.starts_per_second_max(max));
+        self.lane.apply(now, Event::Capped { outlet: no, caps: Caps { requests, ..caps } });
+        self.capped.retain(|(other, _)| *other != no);
+        self.capped.push((no, done));
+    }
+
+    /// Answers those who wait for an outlet to be within its caps.
+    fn tell_within_caps(&mut self) {
+        let (within, others) = self.capped.drain(..).partition(|(outlet, _)| self.lane.is_within_caps(*outlet));
+        self.capped = others;
+        let within: Vec<(usize, oneshot::Sender<()>)> = within;
+        for (_, done) in within {
+            // Who asked and is gone has given the lane up.
+            let _ = done.send(());
+            self.parts.leash.owner.notify_one();
         }
     }
 

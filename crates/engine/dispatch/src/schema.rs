@@ -6,6 +6,7 @@ use naru_store::migrate::Migration;
 pub const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "the engine's tables", oldest: "0.1", sql: FIRST },
     Migration { version: 2, name: "how a request left", oldest: "0.1", sql: OUTLET },
+    Migration { version: 3, name: "shares of caps", oldest: "0.1", sql: SHARES },
 ];
 
 /// Empty is the lane's own account.
@@ -13,6 +14,15 @@ const OUTLET: &str = "
 ALTER TABLE dispatch_chunk ADD COLUMN outlet TEXT NOT NULL DEFAULT '';
 -- 1: each slot is a request of its own, 0: all are one; none where nobody wrote it down.
 ALTER TABLE dispatch_chunk ADD COLUMN single BIGINT;
+";
+
+const SHARES: &str = "
+-- What of a lane's caps is whose: goes_to is who asked for it, usable_at when nothing that the last one started counts.
+CREATE TABLE dispatch_slice (
+    lane TEXT NOT NULL, slice BIGINT NOT NULL, shard BIGINT NOT NULL, goes_to BIGINT, usable_at BIGINT NOT NULL,
+    PRIMARY KEY (lane, slice));
+-- When there was last more to send than the shard's caps let through.
+ALTER TABLE dispatch_pace ADD COLUMN busy_at BIGINT NOT NULL DEFAULT 0;
 ";
 
 const FIRST: &str = "

@@ -15,14 +15,14 @@
 //! the second calls do.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use naru_core::clock::{Clock, Micros};
 use naru_core::failure::Failure;
-use naru_dispatch::lane::pace::{Pace, SECOND_US};
+use naru_dispatch::lane::pace::{Caps, Pace, SECOND_US};
 use naru_dispatch::provider::{Answer, Request, Verdict};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -43,6 +43,8 @@ pub fn starts_per_second_max(requests_per_second_max: u32) -> u32 {
 /// When calls that follow a first one may leave: one after the other, in the order in which they ask.
 pub struct Turns {
     pace: Mutex<Pace>,
+    /// Caps that `pace` does not know yet: whoever waits for its turn has the lock.
+    caps: std::sync::Mutex<Option<Caps>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -58,13 +60,25 @@ impl Turns {
         if requests.is_some() || keys.config.messages_per_second_max.is_some() {
             pace.block(clock.monotonic_us() + SECOND_US);
         }
-        Ok(Turns { pace: Mutex::new(pace), clock })
+        Ok(Turns { pace: Mutex::new(pace), caps: std::sync::Mutex::default(), clock })
+    }
+
+    /// Keeps the second share of these caps from now on.
+    pub fn keep_within(&self, caps: &Caps) {
+        *self.caps() = Some(*caps);
+    }
+
+    fn caps(&self) -> MutexGuard<'_, Option<Caps>> {
+        self.caps.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Waits for a turn for a call that sends so many messages; dropped, it takes none.
     async fn take(&self, messages: usize) {
         let mut pace = self.pace.lock().await;
         loop {
+            if let Some(caps) = self.caps().take() {
+                pace.set(caps.requests.map(|max| max / 2), caps.messages);
+            }
             let now: Micros = self.clock.monotonic_us();
             let at = pace.ready_at(messages);
             if at <= now {
@@ -177,6 +191,7 @@ enum Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hand_clock::HandClock;
 
     #[test]
     fn the_shares_add_up_to_the_cap() {
@@ -184,6 +199,16 @@ mod tests {
             assert_eq!(starts_per_second_max(max) + max / 2, max);
             assert!(max / 2 >= 1);
         }
+    }
+
+    #[tokio::test]
+    async fn the_second_share_follows_the_caps() {
+        let clock = Arc::new(HandClock::default());
+        let pace = Mutex::new(Pace::new(Some(50), Some(1_000)));
+        let turns = Turns { pace, caps: std::sync::Mutex::default(), clock };
+        turns.keep_within(&Caps { requests: Some(7), messages: Some(300), in_flight: 1 });
+        turns.take(10).await;
+        assert_eq!(turns.pace.lock().await.caps(), (Some(3), Some(300)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use naru_core::id::Id;
 
 use super::{ChunkKey, Loaded, Save};
 use crate::consent::Permit;
+use crate::lane::pace::Caps;
 use crate::provider::{Answer, Verdict};
 use crate::side::State;
 
@@ -112,6 +113,13 @@ pub enum Event {
     Parted {
         /// Which.
         outlet: usize,
+    },
+    /// Other caps of an outlet from now on. What was chosen under those before may still start.
+    Capped {
+        /// Which.
+        outlet: usize,
+        /// What may be on its way there; of requests, as many as the lane may start.
+        caps: Caps,
     },
     /// No new starts; for shutdown, and for giving the lane up.
     Stop,

@@ -7,7 +7,10 @@ use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 
 use super::outlet::Outlet;
-use super::{Account, Action, ChunkKey, Event, LEASE_LEFT_US, Lane, Now, Options, OutletStatus, Queue, Save, Status};
+use super::pace::Caps;
+use super::{
+    Account, Action, Chunk, ChunkKey, Event, LEASE_LEFT_US, Lane, Now, Options, OutletStatus, Queue, Save, Status,
+};
 use crate::side::State;
 
 impl Lane {
@@ -68,6 +71,7 @@ impl Lane {
             Event::Leased { until } => self.leased_until = until,
             Event::Joined { outlet, day, day_used, quiet_until } => self.join(outlet, day, day_used, quiet_until),
             Event::Parted { outlet } => self.part(now, outlet),
+            Event::Capped { outlet, caps } => self.cap(outlet, caps),
             Event::Stop => self.stop(now),
         }
     }
@@ -135,6 +139,7 @@ impl Lane {
             held: self.queues.iter().map(Queue::held).sum(),
             frames: self.frames.len(),
             stalled: self.queues.iter().any(|queue| queue.is_stalled() || queue.is_full()),
+            waiting: self.is_waiting(),
             paused: self.paused,
             leased_until: self.leased_until,
         }
@@ -172,6 +177,28 @@ impl Lane {
         let Some(outlet) = self.outlets.get_mut(no) else { return };
         outlet.joined = false;
         self.give_back_from(now, no);
+    }
+
+    fn cap(&mut self, no: usize, caps: Caps) {
+        let Some(outlet) = self.outlets.get_mut(no) else { return };
+        outlet.options.pace.set(caps.requests, caps.messages);
+        outlet.options.in_flight_max = caps.in_flight as usize;
+    }
+
+    /// Whether all that is or will be on its way by an outlet is within its caps as they are now: once they have become
+    /// smaller, whether the rest may be somebody else's.
+    pub fn is_within_caps(&self, no: usize) -> bool {
+        let Some(outlet) = self.outlets.get(no) else { return true };
+        let (_, messages) = outlet.options.pace.caps();
+        // A request that is in doubt may be made again as it was.
+        let fits = |chunk: &Chunk| chunk.single || messages.is_none_or(|max| chunk.open.len() <= max as usize);
+        outlet.in_flight <= outlet.options.in_flight_max
+            && self.chunks.values().filter(|chunk| chunk.outlet == Some(no)).all(fits)
+    }
+
+    /// Whether there are messages that could leave now but for the caps.
+    fn is_waiting(&self) -> bool {
+        self.may_start() && self.queues.iter().any(|queue| !queue.ready.is_empty() || !queue.scan.is_empty())
     }
 
     /// Whether enough of the lease is left to start something.

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use naru_core::clock::{Micros, Millis, seoul_day};
 
 use super::breaker::Breaker;
+use super::pace::Caps;
 use super::{ChunkKey, Now, Options, OutletStatus, SINGLES_MAX};
 use crate::provider::Level;
 
@@ -70,8 +71,10 @@ impl Outlet {
     }
 
     pub(super) fn status(&self) -> OutletStatus {
+        let (requests, messages) = self.options.pace.caps();
         OutletStatus {
             joined: self.joined,
+            caps: Caps { requests, messages, in_flight: self.options.in_flight_max as u32 },
             in_flight: self.in_flight,
             blocked_until: self.options.pace.blocked_until(),
             half_open: self.breaker.is_half_open(),

@@ -29,6 +29,12 @@ impl Window {
         Window { max: u64::from(max), starts: VecDeque::new(), sum: 0, next: 0 }
     }
 
+    /// Another cap from now on. What started under the one before counts on: after a second all of any second's is within
+    /// the new one.
+    fn set_max(&mut self, max: u32) {
+        self.max = u64::from(max);
+    }
+
     /// The cap.
     pub fn max(&self) -> u64 {
         self.max
@@ -71,6 +77,29 @@ impl Window {
     }
 }
 
+/// What may be on its way to a provider: caps as configured, or a part of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Requests started in any second; `None` is no cap.
+    pub requests: Option<u32>,
+    /// Messages started in any second; `None` is no cap.
+    pub messages: Option<u32>,
+    /// Requests without an answer at one time.
+    pub in_flight: u32,
+}
+
+impl Caps {
+    /// Two parts as one.
+    pub fn join(self, other: Caps) -> Caps {
+        let sum = |one: Option<u32>, two: Option<u32>| one.zip(two).map(|(one, two)| one + two);
+        Caps {
+            requests: sum(self.requests, other.requests),
+            messages: sum(self.messages, other.messages),
+            in_flight: self.in_flight + other.in_flight,
+        }
+    }
+}
+
 /// All caps of one lane that count by the second, and the moment before which nothing starts.
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -83,6 +112,21 @@ impl Pace {
     /// Caps as configured; `None` is no cap.
     pub fn new(requests: Option<u32>, messages: Option<u32>) -> Pace {
         Pace { requests: requests.map(Window::new), messages: messages.map(Window::new), blocked_until: 0 }
+    }
+
+    /// Other caps from now on. Which there are does not change.
+    pub fn set(&mut self, requests: Option<u32>, messages: Option<u32>) {
+        let set = |window: &mut Option<Window>, max: Option<u32>| {
+            window.as_mut().zip(max).into_iter().for_each(|(window, max)| window.set_max(max));
+        };
+        set(&mut self.requests, requests);
+        set(&mut self.messages, messages);
+    }
+
+    /// The caps as they are.
+    pub fn caps(&self) -> (Option<u32>, Option<u32>) {
+        let max = |window: &Option<Window>| window.as_ref().map(|window| window.max as u32);
+        (max(&self.requests), max(&self.messages))
     }
 
     /// Nothing starts before `until`.
@@ -171,6 +215,40 @@ mod tests {
                 let inside: u64 =
                     starts[index..].iter().take_while(|(at, _)| *at < from + SECOND_US).map(|(_, n)| n).sum();
                 prop_assert!(inside <= u64::from(max), "{inside} from {from}");
+            }
+        }
+    }
+
+    proptest! {
+        /// The part of one shard grows a second after that of another has become smaller.
+        #[test]
+        fn a_cap_whose_parts_move_is_held(
+            steps in proptest::collection::vec((0usize..2, 0u64..40_000, prop::option::weighted(0.05, 1u32..20)), 1..600),
+        ) {
+            const CAP: u32 = 20;
+            let mut parts = [Window::new(CAP / 2), Window::new(CAP / 2)];
+            let mut now = 3_600_000_000;
+            // Which is to grow, to what, and when.
+            let mut moving: Option<(usize, u32, Micros)> = None;
+            let mut starts: Vec<Micros> = Vec::new();
+            for (part, passed, narrow) in steps {
+                now += passed;
+                if let Some((which, max, _)) = moving.filter(|(.., at)| *at <= now) {
+                    parts[which].set_max(max);
+                    moving = None;
+                }
+                if let Some(max) = narrow.filter(|max| moving.is_none() && u64::from(*max) < parts[part].max()) {
+                    parts[part].set_max(max);
+                    moving = Some((1 - part, CAP - max, now + SECOND_US));
+                }
+                if parts[part].ready_at(1) <= now {
+                    parts[part].start(now, 1);
+                    starts.push(now);
+                }
+            }
+            for (index, from) in starts.iter().enumerate() {
+                let inside = starts[index..].iter().take_while(|at| **at < from + SECOND_US).count();
+                prop_assert!(inside <= CAP as usize, "{inside} from {from}");
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use naru_core::clock::Micros;
 
+use super::pace::Caps;
+
 /// How the lane is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -17,6 +19,8 @@ pub struct Status {
     pub frames: usize,
     /// Whether too much is held for new frames to be taken.
     pub stalled: bool,
+    /// Whether there are messages that could leave now but for the caps.
+    pub waiting: bool,
     /// Whether a person paused it.
     pub paused: bool,
     /// When the lease ends.
@@ -33,6 +37,7 @@ impl Status {
             held: self.held + other.held,
             frames: self.frames + other.frames,
             stalled: self.stalled || other.stalled,
+            waiting: self.waiting || other.waiting,
             paused: self.paused || other.paused,
             leased_until: self.leased_until.min(other.leased_until),
         }
@@ -44,6 +49,8 @@ impl Status {
 pub struct OutletStatus {
     /// Whether the lane may use it.
     pub joined: bool,
+    /// What may be on its way.
+    pub caps: Caps,
     /// Requests without an answer.
     pub in_flight: usize,
     /// Nothing starts there before this moment.
@@ -63,6 +70,7 @@ impl OutletStatus {
     pub fn join(self, other: OutletStatus) -> OutletStatus {
         OutletStatus {
             joined: self.joined || other.joined,
+            caps: self.caps.join(other.caps),
             in_flight: self.in_flight + other.in_flight,
             blocked_until: self.blocked_until.max(other.blocked_until),
             half_open: self.half_open || other.half_open,

@@ -14,7 +14,7 @@ use crate::shard::Shard;
 
 /// A lane that stands by for another, under a lease of its own: who has that lease uses its account.
 pub(super) struct Standby {
-    shard: Shard,
+    pub(super) shard: Shard,
     pub(super) lease: Option<Lease>,
     /// It is given up as soon as nothing of it is on its way.
     parting: bool,
@@ -82,12 +82,22 @@ impl Owner {
             return Ok(());
         }
         let taken = lease::take(ctx.store(), ctx.clock().as_ref(), ctx.instance(), &standby.lease()).await?;
-        let (Some(lease), Some(held)) = (taken, self.held.get(shard)) else { return Ok(()) };
+        let Some(lease) = taken else { return Ok(()) };
         let pace = self.pace_of(standby).await;
         let Ok(pace) = pace else {
             self.give_back(standby, &lease).await;
             return pace.map(drop);
         };
+        // Others had its share until now.
+        let used = match self.used(standby).await {
+            Ok(used) => used,
+            Err(failure) => {
+                self.give_back(standby, &lease).await;
+                return Err(failure);
+            }
+        };
+        self.tell_used(shard, no + 1, standby, used).await;
+        let Some(held) = self.held.get(shard) else { return Ok(()) };
         let event = joined(&ctx, no + 1, &pace);
         self.leases.add(&held.lease, &lease);
         let (done, _) = oneshot::channel();

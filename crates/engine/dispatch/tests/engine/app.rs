@@ -104,6 +104,15 @@ impl TestApp {
         self.begin("another", (self.engine == Engine::Sqlite).then(|| self.store().clone())).unwrap()
     }
 
+    /// What presence keeps: the second one is there.
+    pub fn see_another(&self) {
+        self.wait(change(
+            self.store(),
+            "INSERT INTO job_instance (name, version, started_at, seen_at, drain_until, busy)
+             VALUES ('another', '0', 0, 99999999999999, 0, '[]')",
+        ));
+    }
+
     /// Ends the life in good order.
     pub fn stop(&mut self) {
         self.life.take().expect("something runs").stop();

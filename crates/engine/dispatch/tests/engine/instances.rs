@@ -114,12 +114,7 @@ fn whoever_carries_less_is_given_some(mut app: TestApp) {
     app.start();
     assert!(carries(&app, LANE) && carries(&app, "other"));
     let second = start_another(&app);
-    // What presence keeps: the second one is there.
-    app.wait(change(
-        app.store(),
-        "INSERT INTO job_instance (name, version, started_at, seen_at, drain_until, busy)
-         VALUES ('another', '0', 0, 99999999999999, 0, '[]')",
-    ));
+    app.see_another();
     let shared = || {
         let count = [&*app, &second].map(|life| [LANE, "other"].into_iter().filter(|lane| carries(life, lane)).count());
         (count == [1, 1]).then_some(())

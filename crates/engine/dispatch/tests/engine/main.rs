@@ -45,6 +45,7 @@ mod restart;
 mod retention;
 mod retries;
 mod seen_from_outside;
+mod shares;
 mod stop;
 mod throttle;
 mod timeout_after_accept;

@@ -38,7 +38,7 @@ const SEEDS: u64 = 150;
 const REGRESSIONS: &[u64] = &[26, 130];
 
 /// What the seeds of a run must have seen, or they prove little.
-const SEEN: [&str; 33] = [
+const SEEN: [&str; 34] = [
     "first attempt",
     "later attempt",
     "repeat",
@@ -72,6 +72,7 @@ const SEEN: [&str; 33] = [
     "kept out by the fence",
     "failed over",
     "parted",
+    "shared",
 ];
 
 /// How many seeds this run plays: more for `cargo xtask simulate --seeds N`.

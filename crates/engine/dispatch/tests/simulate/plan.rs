@@ -6,7 +6,7 @@ use std::time::Duration;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 use naru_dispatch::lane::Options;
-use naru_dispatch::lane::pace::Pace;
+use naru_dispatch::lane::pace::{Caps, Pace};
 use naru_dispatch::provider::Level;
 
 use crate::random::Random;
@@ -17,6 +17,8 @@ const BUSY: Micros = 25 * SECOND;
 const HOUR: Millis = 3_600_000;
 /// The seeds whose clock is set, by what is left when they are divided by four.
 const JUMPING: u64 = 3;
+/// The seeds in which shares of caps move, by what is left when they are divided by three.
+const SHARING: u64 = 1;
 /// Midnight of the 23rd of November 2026 in Seoul.
 pub const MIDNIGHT: Millis = 1_795_359_600_000;
 
@@ -26,6 +28,8 @@ pub struct Plan {
     pub wall_start: Millis,
     /// When somebody sets the machine's clock, and how far: below zero is back.
     pub jumps: Vec<(Micros, Millis)>,
+    /// When the lane's part of its own account's caps becomes another one, in quarters.
+    pub shares: Vec<(Micros, u32)>,
     pub frames: Vec<FramePlan>,
     pub campaigns: usize,
     pub orders: Vec<(Micros, Order)>,
@@ -104,6 +108,7 @@ impl Plan {
             outlets: vec![own],
             wall_start: MIDNIGHT - before_midnight as Millis,
             jumps: jumps(seed),
+            shares: shares(seed),
             frames,
             campaigns,
             orders: orders(r, campaigns),
@@ -122,6 +127,16 @@ impl Plan {
 }
 
 impl OutletPlan {
+    /// So many quarters of its caps, at least one of each.
+    pub fn part(&self, quarters: u32) -> Caps {
+        let part = |cap: u32| (cap * quarters / 4).max(1);
+        Caps {
+            requests: self.requests_per_second.map(part),
+            messages: self.messages_per_second.map(part),
+            in_flight: part(self.options.in_flight_max as u32),
+        }
+    }
+
     fn fails(&mut self, r: &mut Random) {
         if r.chance(700) {
             let from = r.below(BUSY);
@@ -186,6 +201,20 @@ fn jumps(seed: u64) -> Vec<(Micros, Millis)> {
         .collect();
     jumps.sort_unstable();
     jumps
+}
+
+/// In one seed of three other shards take and give back parts of the caps, up to every few hundred milliseconds. Drawn by
+/// itself, as [`jumps`].
+fn shares(seed: u64) -> Vec<(Micros, u32)> {
+    if seed % 3 != SHARING {
+        return Vec::new();
+    }
+    let r = &mut Random::new(seed ^ 0x5A4E);
+    let mut shares: Vec<_> = (0..r.pick(&[2, 4, 60])).map(|_| (r.below(BUSY), r.between(1, 4) as u32)).collect();
+    // All of it is the lane's again in the end, so that it comes to an end in time.
+    shares.push((BUSY, 4));
+    shares.sort_unstable();
+    shares
 }
 
 /// What else a jump does is told under the limits in RELIABILITY.md, and not played. Forward between two owners: what the

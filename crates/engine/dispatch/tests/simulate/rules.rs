@@ -5,7 +5,7 @@ use std::time::Duration;
 use naru_core::clock::{Micros, Millis};
 use naru_core::id::Id;
 use naru_dispatch::consent::Permit;
-use naru_dispatch::lane::pace::Pace;
+use naru_dispatch::lane::pace::{Caps, Pace};
 use naru_dispatch::lane::{Action, ChunkKey, Doubt, Event, Lane, Loaded, Now, Options, Save};
 use naru_dispatch::provider::{Answer, Level, Verdict};
 use naru_dispatch::side::{Side, State};
@@ -500,6 +500,34 @@ fn one_message_that_is_not_urgent_finds_out_whether_the_first_account_is_back() 
     let probes: Vec<_> = stand.by.iter().zip(&stand.started).skip(5).filter(|(by, _)| **by == 0).collect();
     let [(_, (_, chunk, slots))] = probes[..] else { panic!("{} requests find out", probes.len()) };
     assert_eq!((chunk.frame, slots.len()), (Id([3; 16]), 1), "one ad");
+}
+
+#[test]
+fn a_part_of_the_caps_is_given_away_when_nothing_needs_it_any_more() {
+    let level = Level::Key { life: Duration::from_secs(3_600) };
+    let options = Options { level, pace: Pace::new(Some(10), Some(100)), batch_max: 50, in_flight_max: 4, ..options() };
+    let mut stand = Stand::new(options, MIDNIGHT);
+    stand.accept(INFO, 400);
+    stand.run_for(2 * SECOND);
+    assert_eq!(stand.started[0].2.len(), 20);
+    stand.step(Event::Capped { outlet: 0, caps: Caps { requests: Some(2), messages: Some(10), in_flight: 1 } });
+    assert!(!stand.lane.is_within_caps(0), "more is in flight");
+    let before = stand.started.len();
+    (1..before).for_each(|index| stand.answer(index, Answer::Each(vec![Verdict::Taken; stand.started[index].2.len()])));
+    stand.answer(0, silent());
+    assert!(!stand.lane.is_within_caps(0), "a request of twenty may be made again");
+    let mut next = before;
+    let mut repeated = false;
+    for _ in 0..100 {
+        stand.run_for(SECOND);
+        let Some((_, chunk, slots)) = stand.started.get(next).cloned() else { continue };
+        assert!(slots.len() <= 10 || !stand.lane.is_within_caps(0), "{slots:?}");
+        stand.answer(next, Answer::Each(vec![Verdict::Taken; slots.len()]));
+        repeated |= chunk == stand.started[0].1;
+        assert_eq!(stand.lane.is_within_caps(0), repeated, "{} answers later", next - before);
+        next += 1;
+    }
+    assert!(repeated && next > before + 10);
 }
 
 #[test]

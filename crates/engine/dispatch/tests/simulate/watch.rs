@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use naru_core::clock::{Micros, seoul_day};
 use naru_core::id::Id;
 use naru_dispatch::consent::Permit;
+use naru_dispatch::lane::pace::Caps;
 use naru_dispatch::lane::{Action, ChunkKey, LEASE_LEFT_US, Now, Save};
 use naru_dispatch::message::Purpose;
 use naru_dispatch::provider::Level;
@@ -67,9 +68,19 @@ pub struct OutletWatch {
     pub joined: bool,
     pub quiet_until: Micros,
     pub throttled_until: Micros,
+    /// What may be on its way now.
+    caps: Caps,
+    /// What might be before, and until when it counts: not known while something needs it.
+    earlier: Vec<(Caps, Option<Micros>)>,
 }
 
 impl Watch {
+    pub fn new(plan: &Plan) -> Watch {
+        let mut watch = Watch::default();
+        watch.outlets.iter_mut().zip(&plan.outlets).for_each(|(outlet, plan)| outlet.caps = plan.part(4));
+        watch
+    }
+
     pub fn doubt(&mut self, messages: impl Iterator<Item = Message>, level: Level) {
         for message in messages {
             self.doubted.insert(message);
@@ -205,9 +216,10 @@ impl Watch {
         assert!(now.mono >= seen.throttled_until, "{action:?} starts before the provider's pause is over");
         // All that earlier owners left takes at most half.
         let (own, others) = flying;
-        let (max, counted) = (account.options.in_flight_max, own + others.min(account.options.in_flight_max / 2));
+        let max = seen.caps.in_flight as usize;
+        let counted = own + others.min(max / 2);
         assert!(counted < max, "{action:?} starts while {own} and {others} are in flight");
-        seen.within_caps(account, now, if lookup { 0 } else { slots.len() });
+        seen.within_caps(now, if lookup { 0 } else { slots.len() });
         let row = disk.chunks.get(chunk).unwrap_or_else(|| panic!("{action:?} starts before its mark is stored"));
         assert_eq!(row.outlet, outlet, "{action:?} is marked for another account");
         assert!(
@@ -348,16 +360,36 @@ impl Watch {
 }
 
 impl OutletWatch {
-    fn within_caps(&mut self, plan: &OutletPlan, now: Now, messages: usize) {
+    /// Other caps from now on.
+    pub fn capped(&mut self, caps: Caps) {
+        self.earlier.push((std::mem::replace(&mut self.caps, caps), None));
+    }
+
+    /// Everything is within the caps as they are: what was before counts for another second.
+    pub fn is_within(&mut self, now: Now, flying: usize) {
+        assert!(
+            flying <= self.caps.in_flight as usize,
+            "{flying} are in flight of {:?}, and nothing needs more",
+            self.caps
+        );
+        self.earlier.retain(|(_, until)| until.is_none_or(|until| until > now.mono));
+        for (_, until) in &mut self.earlier {
+            until.get_or_insert(now.mono + PROVIDER_SECOND);
+        }
+    }
+
+    fn within_caps(&mut self, now: Now, messages: usize) {
         while self.starts.front().is_some_and(|(at, _)| at + PROVIDER_SECOND <= now.mono) {
             self.starts.pop_front();
         }
         self.starts.push_back((now.mono, messages));
         let sum: usize = self.starts.iter().map(|(_, messages)| messages).sum();
-        let requests_max = plan.requests_per_second.map_or(usize::MAX, |max| max as usize);
-        let messages_max = plan.messages_per_second.map_or(usize::MAX, |max| max as usize);
-        assert!(self.starts.len() <= requests_max, "{} requests in a second", self.starts.len());
-        assert!(sum <= messages_max, "{sum} messages in a second");
+        let counting = self.earlier.iter().filter(|(_, until)| until.is_none_or(|until| until > now.mono));
+        let all: Vec<Caps> = counting.map(|(caps, _)| *caps).chain([self.caps]).collect();
+        let most =
+            |of: fn(&Caps) -> Option<u32>| all.iter().map(|caps| of(caps).map_or(usize::MAX, |max| max as usize)).max();
+        assert!(Some(self.starts.len()) <= most(|caps| caps.requests), "{} requests in a second", self.starts.len());
+        assert!(Some(sum) <= most(|caps| caps.messages), "{sum} messages in a second");
     }
 }
 

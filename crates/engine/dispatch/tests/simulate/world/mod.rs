@@ -113,6 +113,9 @@ enum Happening {
     },
     Restart,
     /// The lease of the account that stands by was taken, or its own lane wants it.
+    Shared {
+        quarters: u32,
+    },
     Joins {
         life: u64,
     },
@@ -130,6 +133,8 @@ pub struct World {
     disk: Disk,
     vendor: Vendor,
     watch: Watch,
+    /// What of its own account's caps is the lane's.
+    quarters: u32,
     lane: Option<Lane>,
     life: u64,
     /// The one timer there is.
@@ -170,7 +175,8 @@ impl World {
             count: 0,
             disk: Disk { campaigns: vec![Campaign::Running; plan.campaigns], ..Disk::default() },
             vendor: Vendor::default(),
-            watch: Watch::default(),
+            watch: Watch::new(&plan),
+            quarters: 4,
             lane: None,
             life: 0,
             timer: (0, 0),
@@ -198,6 +204,9 @@ impl World {
         }
         for (at, order) in world.plan.orders.clone() {
             world.at(at, Happening::Ordered { order });
+        }
+        for (at, quarters) in world.plan.shares.clone() {
+            world.at(at, Happening::Shared { quarters });
         }
         world.at(0, Happening::Restart);
         world
@@ -305,6 +314,7 @@ impl World {
                 }
             }
             Happening::Restart => self.restart(),
+            Happening::Shared { quarters } => self.shared(quarters),
             Happening::Joins { life } => self.joins(life),
             Happening::Parts { life } => self.parts(life),
         }

@@ -154,6 +154,7 @@ impl World {
         self.life += 1;
         let now = self.clock();
         let mut lane = Lane::new(self.plan.outlets.iter().map(|outlet| outlet.options.clone()).collect());
+        lane.apply(now, Event::Capped { outlet: 0, caps: self.plan.outlets[0].part(self.quarters) });
         for priority in 0..3 {
             let frames = self.disk.left_overs(priority);
             let doubts = frames.iter().any(|frame| !frame.doubts.is_empty());
@@ -193,6 +194,15 @@ impl World {
         let quiet_until = now.mono + quiet_ms as Micros * 1_000;
         (self.watch.outlets[outlet].joined, self.watch.outlets[outlet].quiet_until) = (true, quiet_until);
         self.tell(Event::Joined { outlet, day: pace.day, day_used: pace.day_used, quiet_until });
+    }
+
+    /// Another shard has taken a part of the caps, or given one back.
+    pub(super) fn shared(&mut self, quarters: u32) {
+        self.see("shared");
+        self.quarters = quarters;
+        let caps = self.plan.outlets[0].part(quarters);
+        self.watch.outlets[0].capped(caps);
+        self.tell(Event::Capped { outlet: 0, caps });
     }
 
     /// The account that stands by is free, or is so later.
