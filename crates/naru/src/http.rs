@@ -2,11 +2,12 @@
 //!
 //! From the outside in: a trace id and a count for each request ([`trace`]); the front of `naru-web`, which finds out
 //! who asks; then the rooms' own routes, every word as `POST /v1/WORD[/VERB]` ([`words`]), their description
-//! ([`openapi`]) and what machines look at ([`probe`]).
+//! ([`openapi`]), what machines look at ([`probe`]) and the page of all rooms together ([`overview`]).
 
 pub mod listen;
 
 mod openapi;
+mod overview;
 mod probe;
 mod trace;
 mod upload;
@@ -48,6 +49,7 @@ pub fn front(house: &House) -> Web {
 pub fn router(house: &House, web: &Web, door: Door) -> Router {
     let ctx = &house.ctx;
     let own = words::routes(house, door).merge(openapi::routes(house)).merge(probe::routes(ctx));
+    let own = own.merge(overview::routes(house));
     let rooms = house.components.iter().map(|component| component.routes.clone().with_state(ctx.clone()));
     let rooms = rooms.fold(own, Router::merge);
     let layers = ServiceBuilder::new()

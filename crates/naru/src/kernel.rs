@@ -1,14 +1,17 @@
 //! The words of the house itself, as a component like any other: people, tokens, instances, jobs, leases, and what
 //! `doctor` looks at.
 
+mod concerns;
 mod instances;
 mod jobs;
 mod leases;
 mod people;
 mod tokens;
 
-use naru_component::Component;
+use std::sync::Arc;
+
 use naru_component::word::Word;
+use naru_component::{Component, MenuEntry};
 use naru_core::text::Catalog;
 use naru_web::role::Role;
 
@@ -26,7 +29,13 @@ pub fn component() -> Component {
     words.extend(jobs::words());
     words.extend(leases::words());
     words.push(doctor::word());
-    Component { words, checks: doctor::checks(), ..Component::new("naru", TEXTS) }
+    Component {
+        words,
+        menu: &[MenuEntry { text: "menu-overview", href: "/", role: Role::View }],
+        concerns: vec![Arc::new(|ctx, reader| Box::pin(concerns::find(ctx, reader)))],
+        checks: doctor::checks(),
+        ..Component::new("naru", TEXTS)
+    }
 }
 
 /// Keeps a reading word for administrators: who may sign in is not for everybody to know.

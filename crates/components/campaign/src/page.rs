@@ -1,24 +1,23 @@
 //! The pages of campaigns: a list, and one campaign live.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use futures_util::future::BoxFuture;
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
-use naru_core::id::Id;
-use naru_dispatch::account::Account;
 use naru_dispatch::campaign::{self, Campaign, CampaignState};
-use naru_dispatch::component::STATES_SHOWN;
 use naru_dispatch::engine::Dispatch;
-use naru_dispatch::side::State as MessageState;
+use naru_dispatch::history;
+use naru_dispatch::page::{outcomes, slices};
 use naru_web::failed::Failed;
-use naru_web::live::Patch;
-use naru_web::page::chart::{Slice, account, progress, stacked};
+use naru_web::feed::Parts;
+use naru_web::page::chart::{account, progress, stacked, timeline};
 use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, section};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::Role;
@@ -26,13 +25,12 @@ use naru_web::visit::{Resume, SignedIn, Visit};
 
 /// Campaigns of one page.
 const PAGE: usize = 50;
-/// How often a live page looks: the store sums a campaign up in a few milliseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Columns of a campaign's chart at most.
+const CHART_COLUMNS: u32 = 120;
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
     Router::new()
-        .route("/", get(|| async { Redirect::to("/campaigns") }))
         .route("/campaigns", get(list))
         .route("/campaigns/{id}", get(show))
         .route("/campaigns/{id}/live", get(live))
@@ -98,8 +96,7 @@ async fn show(
     let body = html! {
         (heading(&campaign.name, steer))
         div data-live={ "/campaigns/" (campaign.id) "/live" } {
-            div id="campaign-progress" { (progress_part(reader, &campaign)) }
-            div id="campaign-account" { (account_part(reader, &campaign)) }
+            @for (id, html) in parts(&ctx, reader, &campaign).await? { div id=(id) { (html) } }
         }
         (section(&reader.say("page-about", &[]), about))
     };
@@ -149,25 +146,6 @@ fn state_badge(reader: &Reader, campaign: &Campaign) -> Markup {
     badge(tone, &reader.say(&format!("campaign-state-{}", campaign.state.name()), &[]))
 }
 
-fn slices(reader: &Reader, account: &Account) -> Vec<Slice> {
-    let slice = |state: MessageState| Slice {
-        label: reader.say(&format!("state-{}", state.name()), &[]),
-        count: account.of(state),
-        tone: match state {
-            MessageState::Pending => Tone::Idle,
-            MessageState::Sent => Tone::Going,
-            MessageState::Delivered => Tone::Good,
-            MessageState::Failed => Tone::Bad,
-            MessageState::Expired => Tone::Warn,
-            MessageState::Suppressed => Tone::Held,
-            MessageState::Cancelled => Tone::Ended,
-            MessageState::Unknown => Tone::Doubt,
-        },
-    };
-    STATES_SHOWN.map(slice).to_vec()
-}
-
-/// Patches whenever something changed; the id is what the account was when it was drawn.
 async fn live(
     State(ctx): State<Ctx>,
     visit: Visit,
@@ -175,32 +153,26 @@ async fn live(
     Path(id): Path<String>,
     Resume(seen): Resume,
 ) -> Result<Response, Failed> {
-    let campaign = find(&ctx, &id).await?;
-    let start = (ctx, visit.reader.clone(), campaign.id, seen);
-    let patches = futures_util::stream::unfold(start, |(ctx, mut reader, id, seen)| async move {
-        let (campaign, print) = next_change(&ctx, id, seen).await?;
-        reader.now = ctx.clock().now_ms();
-        let parts = vec![
-            ("campaign-progress", progress_part(&reader, &campaign)),
-            ("campaign-account", account_part(&reader, &campaign)),
-        ];
-        Some((Patch { id: print, parts }, (ctx, reader, id, Some(print))))
-    });
-    Ok(visit.web().live(patches)?)
+    let id = find(&ctx, &id).await?.id;
+    let draw = move |reader: Reader| -> BoxFuture<'static, Option<Parts>> {
+        let ctx = ctx.clone();
+        Box::pin(async move { parts(&ctx, &reader, &campaign::show(ctx.store(), id).await.ok()??).await.ok() })
+    };
+    Ok(visit.web().feed(&format!("campaign {id}"), &visit.reader, seen, Arc::new(draw))?)
 }
 
-/// Waits until the campaign differs from what was seen; ends when it cannot be read.
-async fn next_change(ctx: &Ctx, id: Id, seen: Option<u64>) -> Option<(Campaign, u64)> {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    loop {
-        ticks.tick().await;
-        let campaign = campaign::show(ctx.store(), id).await.ok()??;
-        let drawn = format!("{:?}{:?}{}", campaign.account, campaign.state, campaign.loaded);
-        let print = xxhash_rust::xxh3::xxh3_64(drawn.as_bytes());
-        if seen != Some(print) {
-            return Some((campaign, print));
-        }
-    }
+/// What of a campaign's page moves.
+async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<Parts, Failure> {
+    let (width, columns) = history::of_campaign(ctx.store(), campaign.id, CHART_COLUMNS).await?;
+    let title = reader.say("page-over-time", &[]);
+    let from = columns.first().map_or(campaign.created_at, |(at, _)| *at);
+    let count = columns.last().map_or(1, |(at, _)| ((at - from) / width + 1) as usize);
+    let chart = timeline(reader, &title, &outcomes(reader, from, width, count, columns));
+    Ok(vec![
+        ("campaign-progress", progress_part(reader, campaign)),
+        ("campaign-chart", section(&title, chart)),
+        ("campaign-account", account_part(reader, campaign)),
+    ])
 }
 
 async fn pause(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {

@@ -200,6 +200,7 @@ page-campaigns = Campaigns
 page-campaigns-none = No campaign yet
     .hint = Run `naru send --template ID --to customers.csv` to make the first one
 page-progress = Progress
+page-over-time = Outcomes over time
 page-outcomes = Outcomes
 page-account = Account
 page-about = About

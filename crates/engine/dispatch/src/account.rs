@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use naru_core::clock::Millis;
 use naru_store::{Result, Store};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -100,4 +101,36 @@ pub async fn pending_by_lane(store: &Store) -> Result<BTreeMap<String, u64>> {
         .fetch_all(store.reader())
         .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)? as u64))).collect()
+}
+
+/// All that is in the store. One statement, so that both sides of the account are of one moment while frames come in.
+pub async fn total(store: &Store) -> Result<Account> {
+    let sums = State::ALL.map(|state| format!("CAST(COALESCE(SUM(s.{}), 0) AS BIGINT)", state.name())).join(", ");
+    let text = format!(
+        "SELECT CAST(COALESCE(SUM(f.count), 0) AS BIGINT), {sums}
+         FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_one(store.reader()).await?;
+    let mut account = Account { accepted: row.try_get::<i64, _>(0)? as u64, ..Account::default() };
+    for (at, state) in State::ALL.into_iter().enumerate() {
+        account.add(state, row.try_get::<i64, _>(at + 1)? as u64);
+    }
+    Ok(account)
+}
+
+/// Messages of which nobody knows whether they left.
+pub async fn unknown(store: &Store) -> Result<u64> {
+    let text = "SELECT CAST(COALESCE(SUM(unknown), 0) AS BIGINT) FROM dispatch_side WHERE unknown > 0";
+    Ok(sqlx::query_scalar::<_, i64>(text).fetch_one(store.reader()).await? as u64)
+}
+
+/// When the message of a lane was accepted that waits longest: looks at the first frame of each priority.
+pub async fn oldest_waiting(store: &Store, lane: &str) -> Result<Option<Millis>> {
+    let text = "SELECT MIN(f.accepted_at) FROM dispatch_shard p
+         CROSS JOIN (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) v
+         JOIN dispatch_frame f ON f.id =
+             (SELECT s.frame FROM dispatch_side s WHERE s.lane = p.lane AND s.shard = p.shard
+                  AND s.priority = v.priority AND s.open = 1 ORDER BY s.seq LIMIT 1)
+         WHERE p.lane = $1";
+    Ok(sqlx::query_scalar(text).bind(lane.to_owned()).fetch_one(store.reader()).await?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use naru_component::answer::Answer;
 use naru_component::ctx::Ctx;
 use naru_component::word::{Call, Word};
-use naru_component::{Check, Component, Finding};
+use naru_component::{Check, Component, Finding, MenuEntry};
 use naru_core::failure::Failure;
 use naru_core::text::{Catalog, Lang};
 use naru_job::{Job, Missed, Place};
@@ -19,7 +19,7 @@ use crate::config::DispatchConfig;
 use crate::engine::Dispatch;
 use crate::gauge::PendingGauges;
 use crate::side::State;
-use crate::{account, audit, lane_word, retention, schema, unknown_word};
+use crate::{account, audit, lane_word, page, retention, schema, unknown_word};
 
 /// The sentences of this crate.
 pub const TEXTS: Catalog =
@@ -42,6 +42,10 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
             Word::reading("unknown list", unknown_word::list),
             Word::new("unknown settle", Role::Operate, unknown_word::settle),
         ],
+        routes: page::routes(),
+        menu: &[MenuEntry { text: "menu-lanes", href: "/lanes", role: Role::View }],
+        panels: page::panels(),
+        concerns: vec![Arc::new(|ctx, reader| Box::pin(page::concerns(ctx, reader)))],
         jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone())],
         checks: vec![lanes_check()],
         ..Component::new("dispatch", TEXTS)

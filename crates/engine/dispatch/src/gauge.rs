@@ -96,7 +96,7 @@ impl LaneGauges {
     /// Counts what receipts for frames that the lane does not hold came to.
     pub fn merged(&self, merged: &Merged) {
         self.receipts_unknown.add(merged.unknown as i64);
-        self.ended(&merged.moved);
+        merged.moved.values().for_each(|moved| self.ended(moved));
     }
 
     /// Counts messages by the state they came to.

@@ -55,7 +55,7 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
 }
 
 /// What keeps a lane from sending, in one word; the gravest first.
-fn state(view: &LaneView) -> &'static str {
+pub(crate) fn state(view: &LaneView) -> &'static str {
     match &view.status {
         _ if view.stands_by_for.is_some() && view.outlet.is_some_and(|outlet| outlet.joined) => match view.block {
             Some(_) => "blocked",
@@ -73,7 +73,7 @@ fn state(view: &LaneView) -> &'static str {
 }
 
 /// As [`state`], in the reader's language and with the reason.
-fn told(ctx: &Ctx, lang: Lang, view: &LaneView) -> String {
+pub(crate) fn told(ctx: &Ctx, lang: Lang, view: &LaneView) -> String {
     let code = view.block.as_deref().unwrap_or_default();
     let instance = view.carried_by.join(", ");
     let other = view.stands_by_for.as_deref().unwrap_or_default();

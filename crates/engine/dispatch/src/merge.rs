@@ -15,7 +15,7 @@ use naru_store::script::{Bound, Script};
 use naru_store::{Result, Store, many};
 use sqlx::AnyConnection;
 
-use crate::account::Account;
+use crate::history::Tally;
 use crate::lane::SideSave;
 use crate::receipt::Stored;
 use crate::rows;
@@ -33,12 +33,12 @@ type ByFrame = HashMap<Id, Vec<SlotEnd>>;
 type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<Merged>>> + Send>> + Send>;
 
 /// What a write of receipts came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// Receipts of no frame.
     pub unknown: usize,
     /// Messages by the state they came to.
-    pub moved: Account,
+    pub moved: Tally,
 }
 
 /// Gathers receipts of one shard.
@@ -199,7 +199,7 @@ async fn merge(
     let stored = rows::sides(conn, &ids, shard).await?;
     let mut moved = Vec::new();
     for (id, ends) in frames {
-        let Some(row) = stored.get(id) else {
+        let Some((row, campaign)) = stored.get(id) else {
             merged.unknown += ends.len();
             continue;
         };
@@ -207,7 +207,7 @@ async fn merge(
         let mut changed = false;
         for (slot, state, code) in ends {
             if side.advance(*slot, *state, code) {
-                merged.moved.add(*state, 1);
+                merged.moved.entry(*campaign).or_default().add(*state, 1);
                 changed = true;
             }
         }

@@ -7,7 +7,7 @@ use naru_store::{Result, Store};
 use sqlx::{AnyConnection, Row};
 
 use crate::account::Account;
-use crate::{key, rows};
+use crate::{history, key, rows};
 
 /// Frames of one commit: keeps it far under 50 ms.
 const FRAMES_PER_COMMIT: i64 = 25;
@@ -18,6 +18,11 @@ const COMMITS_MAX: usize = 2_000;
 pub async fn run(store: &Store, now: Millis, keep_days: u32) -> std::result::Result<(), Failure> {
     let before = now - Millis::from(keep_days) * 86_400_000;
     store.write(move |conn| Box::pin(async move { key::drop_old(conn, now).await })).await?;
+    for _ in 0..COMMITS_MAX {
+        if store.write(move |conn| Box::pin(async move { history::remove_some(conn, before).await })).await? == 0 {
+            break;
+        }
+    }
     for _ in 0..COMMITS_MAX {
         let removed = store.write(move |conn| Box::pin(async move { remove_some(conn, before).await })).await?;
         if removed < FRAMES_PER_COMMIT as usize {

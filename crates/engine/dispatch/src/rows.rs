@@ -493,9 +493,13 @@ pub async fn frame(conn: &mut AnyConnection, id: Id) -> Result<Option<(StoredFra
 }
 
 /// The states of those of `frames` that are of `shard`.
-pub async fn sides(conn: &mut AnyConnection, frames: &[Id], shard: &Shard) -> Result<HashMap<Id, SideRow>> {
+pub async fn sides(
+    conn: &mut AnyConnection,
+    frames: &[Id],
+    shard: &Shard,
+) -> Result<HashMap<Id, (SideRow, Option<Id>)>> {
     let text = format!(
-        "SELECT frame, states, codes, checksum FROM dispatch_side
+        "SELECT frame, states, codes, checksum, campaign FROM dispatch_side
          WHERE lane = $1 AND shard = $2 AND open <> 2 AND frame IN (VALUES {})",
         many::values(2, frames.len(), 1)
     );
@@ -504,7 +508,8 @@ pub async fn sides(conn: &mut AnyConnection, frames: &[Id], shard: &Shard) -> Re
     let rows = query.fetch_all(&mut *conn).await?;
     let side = |row: &sqlx::any::AnyRow| {
         let side = SideRow { states: row.try_get(1)?, codes: row.try_get(2)?, checksum: row.try_get(3)? };
-        Ok((id_column(row.try_get(0)?)?, side))
+        let campaign: Option<Vec<u8>> = row.try_get(4)?;
+        Ok((id_column(row.try_get(0)?)?, (side, campaign.map(id_column).transpose()?)))
     };
     rows.iter().map(side).collect()
 }

@@ -23,6 +23,7 @@ use crate::consent::{Consent, Permit};
 use crate::frame::Frame;
 use crate::gauge::LaneGauges;
 use crate::health::{Health, OutletHealth, Said, Watch};
+use crate::history::{self, History, Noted, Tally};
 use crate::lane::pace::Caps;
 use crate::lane::{Action, ChunkKey, Event, Lane, Loaded, Now, Save};
 use crate::merge::{Merge, Merged};
@@ -45,6 +46,8 @@ const GROUP_MAX: usize = 1_024;
 const FRAMES_MAX: usize = 96;
 /// How often the lane looks around without being told.
 const TICK: Duration = Duration::from_secs(1);
+/// How often what came to which state is noted for charts.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
 /// How often it looks for frames that another instance took in: a sign-in code taken in elsewhere waits no longer.
 const LOOK_ELSEWHERE: Duration = Duration::from_millis(250);
 
@@ -221,6 +224,8 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
         saves: (0, 0),
         seed: 0,
         look_at: 0,
+        history: History::default(),
+        note_at: 0,
         leaving: false,
         lost: false,
         capped: Vec::new(),
@@ -235,6 +240,13 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
         told.notify_one();
     });
     (Running { orders, news, health, outlets }, ended)
+}
+
+/// A chart that lacks a bar is no reason to hold anything up.
+async fn note(parts: &Parts, lines: Vec<Noted>) {
+    if let Err(error) = history::note(&parts.store, &parts.shard.lane, lines).await {
+        tracing::warn!(lane.name = parts.name, error = %error, "what was sent could not be noted for charts");
+    }
 }
 
 struct Runner {
@@ -253,6 +265,10 @@ struct Runner {
     seed: u64,
     /// When the store is looked into without being told.
     look_at: Micros,
+    /// What came to which state and is not noted yet.
+    history: History,
+    /// When that is noted next.
+    note_at: Micros,
     /// Nothing more is started; it ends when all is quiet.
     leaving: bool,
     /// Another owner has the lane.
@@ -305,18 +321,49 @@ impl Runner {
             }
             let tally = self.lane.take_tally();
             self.gauges().show(&health.status);
-            self.gauges().ended(&tally);
+            self.count(tally);
             self.health.send_replace(health);
             if self.lost {
                 tracing::error!(lane.name = self.parts.name, "another owner has taken the lane, this one stops");
                 return End::Lost;
             }
+            self.note_history();
             if self.leaving && self.lane.is_quiet() && self.merge.is_idle() {
+                self.note_last().await;
                 return End::Left;
             }
             if !self.lane.has_lease(self.now()) {
                 self.parts.leash.short.notify_one();
             }
+        }
+    }
+
+    fn count(&mut self, tally: Tally) {
+        tally.values().for_each(|moved| self.gauges().ended(moved));
+        if !tally.is_empty() {
+            self.history.add(self.now().wall, tally);
+        }
+    }
+
+    /// Notes every two seconds what came to which state.
+    fn note_history(&mut self) {
+        let now = self.now();
+        if now.mono < self.note_at {
+            return;
+        }
+        self.note_at = now.mono + NOTE_EVERY.as_micros() as Micros;
+        let lines = self.history.take();
+        if lines.is_empty() {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.parts.lifecycle.spawn("history", async move { note(&parts, lines).await });
+    }
+
+    async fn note_last(&mut self) {
+        let lines = self.history.take();
+        if !lines.is_empty() {
+            note(&self.parts, lines).await;
         }
     }
 
@@ -379,7 +426,9 @@ impl Runner {
             }
             Message::Merged { merged } => {
                 self.lost |= merged.is_none();
-                self.gauges().merged(&merged.unwrap_or_default());
+                let merged = merged.unwrap_or_default();
+                self.gauges().merged(&merged);
+                self.history.add(now.wall, merged.moved);
                 self.merge.stored();
                 let waiting = std::mem::take(&mut self.waiting_claims);
                 waiting.into_iter().for_each(|action| self.act(action));

@@ -7,6 +7,7 @@ pub const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "the engine's tables", oldest: "0.1", sql: FIRST },
     Migration { version: 2, name: "how a request left", oldest: "0.1", sql: OUTLET },
     Migration { version: 3, name: "shares of caps", oldest: "0.1", sql: SHARES },
+    Migration { version: 4, name: "what came to which state when", oldest: "0.1", sql: HISTORY },
 ];
 
 /// Empty is the lane's own account.
@@ -23,6 +24,15 @@ CREATE TABLE dispatch_slice (
     PRIMARY KEY (lane, slice));
 -- When there was last more to send than the shard's caps let through.
 ALTER TABLE dispatch_pace ADD COLUMN busy_at BIGINT NOT NULL DEFAULT 0;
+";
+
+const HISTORY: &str = "
+-- Counts by ten seconds from `at` on, for charts; a campaign of no bytes is none.
+CREATE TABLE dispatch_history (
+    at BIGINT NOT NULL, lane TEXT NOT NULL, campaign {blob} NOT NULL, sent BIGINT NOT NULL, delivered BIGINT NOT NULL,
+    failed BIGINT NOT NULL, expired BIGINT NOT NULL, suppressed BIGINT NOT NULL, cancelled BIGINT NOT NULL,
+    unknown BIGINT NOT NULL, PRIMARY KEY (at, lane, campaign));
+CREATE INDEX dispatch_history_campaign ON dispatch_history (campaign, at);
 ";
 
 const FIRST: &str = "

@@ -156,3 +156,23 @@ unknown-total-damaged = { $damaged ->
         [one] 1 of them stands in a damaged frame and cannot be settled
        *[other] { $damaged } of them stand in damaged frames and cannot be settled
     }: `naru audit` tells more
+menu-lanes = Lanes
+lanes-title = Lanes
+lanes-none = No lane is configured
+    .hint = Describe a provider's account under `[dispatch.lane.NAME]` in `naru.toml` and start naru again
+lanes-lane = Lane
+lanes-state = State
+lanes-rate = Messages a second
+lanes-in-flight = In flight
+lanes-pending = Pending
+lanes-oldest = Oldest waiting
+lanes-today = Today
+lanes-of = { $n } of { $max }
+lanes-messages-cap = of { $max }/s
+lanes-requests-cap = at most { $max } requests/s
+lanes-no-cap = no cap
+overview-last-hour = Outcomes of the last hour
+overview-account = All messages
+concern-lane = Lane { $lane }: { $state }
+concern-unknown = Of { $n } messages nobody knows whether they left: see `naru unknown list`
+concern-stranded = { $n } messages wait for the lane { $lane }, which is not configured any more

@@ -15,9 +15,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use futures_util::future::BoxFuture;
-use naru_core::text::{Catalog, Lang};
+use naru_core::failure::Failure;
+use naru_core::text::Catalog;
 use naru_job::Job;
 use naru_store::migrate::Migration;
+use naru_web::page::part::Tone;
+use naru_web::page::{Markup, Reader};
 use naru_web::role::Role;
 
 use crate::ctx::Ctx;
@@ -37,6 +40,8 @@ pub struct Component {
     pub menu: &'static [MenuEntry],
     /// What the overview shows of it.
     pub panels: Vec<Panel>,
+    /// What of it may want a person.
+    pub concerns: Vec<Concerns>,
     /// Work that repeats.
     pub jobs: Vec<Job>,
     /// What `doctor` looks at.
@@ -55,6 +60,7 @@ impl Component {
             routes: Router::new(),
             menu: &[],
             panels: Vec::new(),
+            concerns: Vec::new(),
             jobs: Vec::new(),
             checks: Vec::new(),
             texts,
@@ -73,13 +79,36 @@ pub struct MenuEntry {
     pub role: Role,
 }
 
-/// A part of the overview page.
+/// A part of the overview page: the same for everybody who may see it, so it is drawn once for all.
+#[derive(Clone)]
 pub struct Panel {
+    /// Of its element: no two panels have the same.
+    pub id: &'static str,
     /// Lower stands higher.
     pub order: u32,
     /// Draws it.
-    pub draw: Arc<dyn Fn(Ctx, Lang) -> BoxFuture<'static, naru_web::page::Markup> + Send + Sync>,
+    pub draw: Arc<dyn Fn(Ctx, Reader) -> Drawn + Send + Sync>,
 }
+
+/// A panel on its way.
+pub type Drawn = BoxFuture<'static, Result<Markup, Failure>>;
+
+/// Something that wants a person: it stands on top of the overview until it is gone.
+#[derive(Clone, Debug)]
+pub struct Concern {
+    /// How grave it is.
+    pub tone: Tone,
+    /// What it is, in the reader's language.
+    pub text: String,
+    /// Where it is seen closer.
+    pub href: Option<&'static str>,
+}
+
+/// Finds what wants a person.
+pub type Concerns = Arc<dyn Fn(Ctx, Reader) -> Found + Send + Sync>;
+
+/// Concerns on their way.
+pub type Found = BoxFuture<'static, Result<Vec<Concern>, Failure>>;
 
 /// Something `doctor` looks at.
 pub struct Check {

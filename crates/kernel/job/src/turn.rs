@@ -44,6 +44,14 @@ pub struct Last {
     pub missed_at: Option<Millis>,
 }
 
+impl Last {
+    /// Whether it went wrong, or was cut off.
+    pub fn has_failed(&self) -> bool {
+        let is_well = matches!(&*self.outcome, "done" | "exit 0") || self.outcome.starts_with("asked to stop");
+        !self.running && (self.ended_at.is_none() || !is_well)
+    }
+}
+
 /// The last run of every job, by name.
 pub async fn list(store: &Store) -> Result<Vec<Last>> {
     let text = format!(

@@ -10,6 +10,7 @@
 //! (the content security policy forbids it), every sentence in both languages, and every queue and table bounded.
 
 pub mod failed;
+pub mod feed;
 pub mod front;
 pub mod link;
 pub mod live;

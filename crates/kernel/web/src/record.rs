@@ -87,6 +87,13 @@ pub async fn recent(store: &Store, before: Option<Millis>) -> Result<Vec<Entry>,
     Ok(rows.iter().map(entry).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)?)
 }
 
+/// How many tries were refused since `since`.
+pub async fn refused_since(store: &Store, since: Millis) -> Result<u64, Failure> {
+    let text = "SELECT COUNT(*) FROM web_sign_in WHERE at >= $1 AND outcome = $2";
+    let query = sqlx::query_scalar::<_, i64>(text).bind(since).bind(Outcome::Refused.name());
+    Ok(query.fetch_one(store.reader()).await.map_err(StoreError::from)? as u64)
+}
+
 /// Adds an entry within a job of the writer, and drops those whose time is over.
 pub(crate) async fn add(
     conn: &mut AnyConnection,

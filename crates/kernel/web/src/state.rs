@@ -10,6 +10,7 @@ use naru_core::text::Texts;
 use naru_store::Store;
 use tokio::sync::Semaphore;
 
+use crate::feed::Feeds;
 use crate::live::STREAMS_MAX;
 use crate::role::{Actor, Role};
 use crate::throttle::Throttle;
@@ -49,6 +50,7 @@ struct Inner {
     throttle: Throttle,
     tokens: Mutex<HashMap<Vec<u8>, Checked>>,
     streams: Arc<Semaphore>,
+    feeds: Feeds,
 }
 
 struct Checked {
@@ -66,7 +68,13 @@ impl Web {
     /// Makes the front.
     pub fn new(parts: Parts) -> Web {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Web(Arc::new(Inner { parts, throttle: Throttle::default(), tokens: Mutex::default(), streams }))
+        Web(Arc::new(Inner {
+            parts,
+            throttle: Throttle::default(),
+            tokens: Mutex::default(),
+            streams,
+            feeds: Feeds::default(),
+        }))
     }
 
     /// The database.
@@ -120,6 +128,10 @@ impl Web {
 
     pub(crate) fn streams(&self) -> &Arc<Semaphore> {
         &self.0.streams
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     fn tokens(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, Checked>> {

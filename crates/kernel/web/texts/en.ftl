@@ -104,3 +104,6 @@ web-column-share = Share
 web-balances = Balances
 web-off-by = Off by { $n }
 web-nothing-yet = Nothing yet
+web-peak = At most { $n } at { $at }
+web-as-table = As a table
+web-column-from = From

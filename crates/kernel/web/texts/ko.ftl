@@ -104,3 +104,6 @@ web-column-share = 비율
 web-balances = 일치
 web-off-by = { $n }건 차이
 web-nothing-yet = 아직 없음
+web-peak = 가장 많을 때 { $n }건 ({ $at })
+web-as-table = 표로 보기
+web-column-from = 시작

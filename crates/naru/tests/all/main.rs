@@ -3,6 +3,7 @@
 // Clippy knows a test by its attribute; what tests share has none.
 #![allow(clippy::unwrap_used)]
 
+mod browser;
 mod campaign;
 mod configuration;
 mod database_line;
@@ -17,6 +18,7 @@ mod jobs;
 mod leader;
 mod levels;
 mod messages;
+mod overview;
 mod removal;
 mod running;
 mod sign_in;

@@ -8,9 +8,8 @@ use naru_core::id::Id;
 
 use super::outlet::Outlet;
 use super::pace::Caps;
-use super::{
-    Account, Action, Chunk, ChunkKey, Event, LEASE_LEFT_US, Lane, Now, Options, OutletStatus, Queue, Save, Status,
-};
+use super::{Action, Chunk, ChunkKey, Event, LEASE_LEFT_US, Lane, Now, Options, OutletStatus, Queue, Save, Status};
+use crate::history::Tally;
 use crate::side::State;
 
 impl Lane {
@@ -34,7 +33,7 @@ impl Lane {
             changed_at: None,
             urgent: false,
             commit_us: 0,
-            tally: Account::default(),
+            tally: Tally::default(),
             paused: false,
             stopped: false,
             leased_until: Micros::MAX,
@@ -163,7 +162,7 @@ impl Lane {
     }
 
     /// The messages that came to a state since this was asked last.
-    pub fn take_tally(&mut self) -> Account {
+    pub fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
     }
 
@@ -216,7 +215,7 @@ impl Lane {
         let mut moved = false;
         for (slot, state, code) in ends {
             if open.side.advance(slot, state, &code) {
-                self.tally.add(state, 1);
+                self.tally.entry(open.campaign).or_default().add(state, 1);
                 moved = true;
             }
         }
@@ -230,7 +229,7 @@ impl Lane {
         let Some(open) = self.frames.get_mut(&no) else { return };
         if open.side.state(slot) == State::Pending {
             open.side.advance(slot, state, code);
-            self.tally.add(state, 1);
+            self.tally.entry(open.campaign).or_default().add(state, 1);
         }
         open.ending += 1;
         self.urgent |= self.queues[open.priority].keys.is_waited_for(open.key(slot));

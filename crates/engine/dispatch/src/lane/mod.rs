@@ -32,7 +32,7 @@ pub use event::{Action, Event};
 pub use save::{Day, Mark, Save, SideSave};
 pub use status::{OutletStatus, Status};
 
-use crate::account::Account;
+use crate::history::Tally;
 use crate::lane::keys::Keys;
 use crate::lane::outlet::Outlet;
 use crate::lane::pace::Pace;
@@ -179,7 +179,7 @@ pub struct Lane {
     /// How long the last commit took.
     commit_us: Micros,
     /// Messages that came to a state and were not told of yet.
-    tally: Account,
+    tally: Tally,
     paused: bool,
     stopped: bool,
     /// When the lease ends.

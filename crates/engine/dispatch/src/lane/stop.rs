@@ -63,7 +63,7 @@ impl Lane {
         for slot in pending {
             if open.side.state(slot) == State::Pending {
                 open.side.advance(slot, State::Cancelled, "");
-                self.tally.add(State::Cancelled, 1);
+                self.tally.entry(open.campaign).or_default().add(State::Cancelled, 1);
             }
         }
         self.make_dirty(no);

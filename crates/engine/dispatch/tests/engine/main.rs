@@ -29,6 +29,7 @@ mod fence;
 mod file_or_stream;
 mod find_newest_first;
 mod held_open;
+mod history;
 mod idempotency_key;
 mod import_cancelled;
 mod import_killed;

@@ -1,6 +1,7 @@
 //! Shares of a whole: a progress bar, a stacked bar, the account as a table. Each says in words what it shows.
 
 use maud::html;
+use naru_core::clock::{Millis, seoul};
 
 use super::part::{Tone, badge, dot};
 use super::{Markup, Reader, count, share};
@@ -57,6 +58,137 @@ pub fn stacked(reader: &Reader, label: &str, slices: &[Slice]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// A rate, against its cap where there is one: `812/s` over a bar, and the cap in words.
+pub fn gauge(label: &str, rate: f64, max: Option<f64>, words: &str) -> Markup {
+    let rate = rate.max(0.0);
+    let told =
+        if rate > 0.0 && rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count(rate.round() as u64)) };
+    html! {
+        div.gauge {
+            span.gauge-value { (told) }
+            span.gauge-of { (words) }
+            @if let Some(max) = max.filter(|max| *max > 0.0) {
+                @let filled = (rate / max * WIDTH as f64).min(WIDTH as f64).round() as u64;
+                svg viewBox={ "0 0 " (WIDTH) " 6" } preserveAspectRatio="none" role="img"
+                    aria-label={ (label) ": " (told) ", " (words) } {
+                    rect.stacked-empty x="0" y="0" width=(WIDTH) height="6" {}
+                    rect class=(Tone::Going.class()) x="0" y="0" width=(filled) height="6" {}
+                }
+            }
+        }
+    }
+}
+
+/// What happened when: columns of stacked parts side by side, the same in a table behind it.
+pub struct Timeline {
+    /// The beginning of the first column.
+    pub from: Millis,
+    /// How long each column is.
+    pub width: Millis,
+    /// How many columns.
+    pub columns: usize,
+    /// The columns in which something happened, by where they begin, with parts in the same order everywhere.
+    pub filled: Vec<(Millis, Vec<Slice>)>,
+    /// Told beside it: counts that are of the same things again, so that they cannot stand on top of one another.
+    pub beside: Vec<Slice>,
+}
+
+/// Draws it.
+pub fn timeline(reader: &Reader, label: &str, of: &Timeline) -> Markup {
+    let sum = |slices: &[Slice]| slices.iter().map(|slice| slice.count).sum::<u64>();
+    let most = of.filled.iter().map(|(_, slices)| sum(slices)).max().unwrap_or(0);
+    let Some((peak, _)) = of.filled.iter().max_by_key(|(_, slices)| sum(slices)).filter(|_| most > 0) else {
+        return html! { p.quiet { (reader.say("web-nothing-yet", &[])) } };
+    };
+    let mut totals: Vec<Slice> = Vec::new();
+    for slice in of.filled.iter().flat_map(|(_, slices)| slices) {
+        match totals.iter_mut().find(|total| total.label == slice.label) {
+            Some(total) => total.count += slice.count,
+            None => totals.push(slice.clone()),
+        }
+    }
+    totals.retain(|total| total.count > 0);
+    let told: Vec<String> = totals.iter().map(|total| format!("{} {}", total.label, count(total.count))).collect();
+    let peak = reader.say("web-peak", &[("n", &count(most)), ("at", &clock(*peak, of.width))]);
+    let end = of.from + of.width * of.columns as Millis;
+    html! {
+        figure.timeline {
+            p.timeline-peak { (peak) }
+            svg viewBox={ "0 0 " (of.columns * COLUMN) " " (HEIGHT) } preserveAspectRatio="none" role="img"
+                aria-label={ (label) ": " (told.join(", ")) ". " (peak) } {
+                @for (at, slices) in &of.filled {
+                    @let x = ((at - of.from) / of.width.max(1)) as usize * COLUMN;
+                    @for (slice, (y, height)) in slices.iter().zip(heights(slices, most)) {
+                        @if slice.count > 0 {
+                            rect class=(slice.tone.class()) x=(x) y=(y) width=(COLUMN - 1) height=(height) {
+                                title { (clock(*at, of.width)) " " (slice.label) " " (count(slice.count)) }
+                            }
+                        }
+                    }
+                }
+            }
+            div.timeline-axis aria-hidden="true" { span { (clock(of.from, of.width)) } span { (clock(end, of.width)) } }
+            figcaption {
+                @for total in totals.iter().chain(of.beside.iter().filter(|slice| slice.count > 0)) {
+                    span { (dot(total.tone)) (total.label) " " b { (count(total.count)) } }
+                }
+            }
+            (numbers(reader, &totals, of))
+        }
+    }
+}
+
+/// The numbers behind a timeline, for whoever does not see it or wants to know exactly.
+fn numbers(reader: &Reader, totals: &[Slice], of: &Timeline) -> Markup {
+    let count_of =
+        |slices: &[Slice], label: &str| slices.iter().find(|slice| slice.label == label).map_or(0, |slice| slice.count);
+    html! {
+        details.numbers {
+            summary { (reader.say("web-as-table", &[])) }
+            div.scroll { table {
+                thead { tr {
+                    th scope="col" { (reader.say("web-column-from", &[])) }
+                    @for total in totals { th.number scope="col" { (total.label) } }
+                } }
+                tbody {
+                    @for (at, slices) in &of.filled {
+                        tr {
+                            th scope="row" { (clock(*at, of.width)) }
+                            @for total in totals { td.number { (count(count_of(slices, &total.label))) } }
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+/// Units of a column and of the whole height.
+const COLUMN: usize = 10;
+const HEIGHT: u64 = 100;
+
+/// Where each part of a column begins and how high it is, from the bottom up; one that is there is seen.
+fn heights(slices: &[Slice], most: u64) -> Vec<(u64, u64)> {
+    let mut top = HEIGHT;
+    let place = |slice: &Slice| {
+        let exact = (u128::from(slice.count) * u128::from(HEIGHT) / u128::from(most.max(1))) as u64;
+        let height = if slice.count == 0 { 0 } else { exact.max(1).min(top) };
+        top -= height;
+        (top, height)
+    };
+    slices.iter().map(place).collect()
+}
+
+/// A moment of a column: to the second where columns are short, with the day where they are long.
+fn clock(at: Millis, width: Millis) -> String {
+    let text = seoul(at);
+    match width {
+        ..60_000 => text[11..].to_owned(),
+        60_000..3_600_000 => text[11..16].to_owned(),
+        _ => text[5..16].to_owned(),
     }
 }
 
@@ -166,6 +298,39 @@ mod tests {
         check(1_000, Lang::En, "Balances");
         check(1_001, Lang::En, "Off by 1");
         check(998, Lang::Ko, "2건 차이");
+    }
+
+    #[test]
+    fn a_gauge_fills_up_to_its_cap() {
+        let check = |rate, max, expect: &str| {
+            let shown = gauge("Rate", rate, max, "of 1,000/s").0;
+            assert!(shown.contains(expect), "{shown}");
+        };
+        check(612.4, Some(1_000.0), r#"width="612""#);
+        check(1_200.0, Some(1_000.0), r#"width="1000" height="6""#);
+        check(0.26, None, "0.3/s");
+        assert!(!gauge("Rate", 5.0, None, "").0.contains("svg"));
+    }
+
+    #[test]
+    fn a_timeline_is_seen_and_told() {
+        let of = Timeline {
+            from: 0,
+            beside: slices(&[0, 7]),
+            width: 60_000,
+            columns: 60,
+            filled: vec![(60_000, slices(&[1_000, 1])), (180_000, slices(&[500, 0]))],
+        };
+        let shown = timeline(&reader(Lang::En, 0), "Outcomes", &of).0;
+        assert!(shown.contains(r#"aria-label="Outcomes: s0 1,500, s1 1. At most 1,001 at 09:01""#), "{shown}");
+        // The larger part stands below, and the small one is seen.
+        assert!(shown.contains(r#"x="10" y="1" width="9" height="99""#), "{shown}");
+        assert!(shown.contains(r#"x="10" y="0" width="9" height="1""#), "{shown}");
+        assert!(shown.contains(r#"x="30" y="51" width="9" height="49""#), "{shown}");
+        assert!(shown.contains("<td class=\"number\">1,000</td>"), "{shown}");
+        assert!(shown.contains("s1 <b>7</b>"), "{shown}");
+        let quiet = timeline(&reader(Lang::Ko, 0), "결과", &Timeline { filled: Vec::new(), ..of }).0;
+        assert!(quiet.contains("아직 없음"), "{quiet}");
     }
 
     #[test]

@@ -256,6 +256,7 @@ fn rooms() -> Router {
         .route("/panic", get(panic))
         .route("/json", post(|_: axum::Json<u32>| async { "read" }))
         .merge(crate::live::rooms())
+        .merge(crate::feed::rooms())
 }
 
 async fn overview(visit: Visit, SignedIn(actor): SignedIn) -> Markup {

@@ -65,7 +65,7 @@ fn counted(
     })
 }
 
-async fn open(house: &House, path: &str, header: Option<&str>) -> http::Response<Incoming> {
+pub async fn open(house: &House, path: &str, header: Option<&str>) -> http::Response<Incoming> {
     let mut request = Request::builder().uri(house.url(path)).header("accept", "text/event-stream");
     if let Some(id) = header {
         request = request.header("last-event-id", id);
@@ -74,7 +74,7 @@ async fn open(house: &House, path: &str, header: Option<&str>) -> http::Response
 }
 
 /// Reads until `count` events are there.
-async fn events(response: &mut http::Response<Incoming>, count: usize) -> String {
+pub async fn events(response: &mut http::Response<Incoming>, count: usize) -> String {
     let mut text = String::new();
     while text.matches("\n\n").count() < count {
         let frame = within("an event", response.body_mut().frame()).await.expect("the stream goes on").unwrap();

@@ -5,6 +5,7 @@
 
 mod cross_origin;
 mod errors;
+mod feed;
 mod headers;
 mod house;
 mod links;

@@ -1,0 +1,266 @@
+//! The pages of lanes, and what the overview shows of the engine: lanes, the last hour, the account, and what of all that
+//! wants a person.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State as Of;
+use axum::response::Response;
+use axum::routing::get;
+use maud::html;
+use naru_component::ctx::Ctx;
+use naru_component::{Concern, Panel};
+use naru_core::clock::{Micros, Millis};
+use naru_core::failure::Failure;
+use naru_web::failed::Failed;
+use naru_web::feed::Parts;
+use naru_web::page::chart::{Slice, Timeline, account, gauge, timeline};
+use naru_web::page::part::{Tone, badge, empty, heading, section};
+use naru_web::page::{Markup, Reader, count, moment};
+use naru_web::visit::{Resume, SignedIn, Visit};
+
+use crate::account::{self as accounts, Account};
+use crate::component::STATES_SHOWN;
+use crate::engine::{Dispatch, LaneView};
+use crate::history::{self, STEP_MS};
+use crate::lane_word;
+use crate::side::State;
+
+/// What the overview's chart goes back.
+const HOUR_MS: Millis = 3_600_000;
+/// Of which each column is a minute.
+const COLUMN_MS: Millis = 60_000;
+/// The account is summed up over everything that is stored: so often and no more.
+const ACCOUNT_EVERY_US: Micros = 5_000_000;
+
+/// The routes.
+pub fn routes() -> Router<Ctx> {
+    Router::new().route("/lanes", get(show)).route("/lanes/live", get(live))
+}
+
+/// What the overview shows.
+pub fn panels() -> Vec<Panel> {
+    let summed = Arc::new(Mutex::new(None));
+    vec![
+        Panel {
+            id: "panel-lanes",
+            order: 10,
+            draw: Arc::new(|ctx, reader| {
+                Box::pin(async move { Ok(section(&reader.say("lanes-title", &[]), lanes(&ctx, &reader).await?)) })
+            }),
+        },
+        Panel {
+            id: "panel-hour",
+            order: 20,
+            draw: Arc::new(|ctx, reader| Box::pin(async move { last_hour(&ctx, &reader).await })),
+        },
+        Panel {
+            id: "panel-account",
+            order: 30,
+            draw: Arc::new(move |ctx, reader| {
+                let summed = summed.clone();
+                Box::pin(async move { whole_account(&ctx, &reader, &summed).await })
+            }),
+        },
+    ]
+}
+
+/// A state of a message as a chart shows it.
+pub fn tone(state: State) -> Tone {
+    match state {
+        State::Pending => Tone::Idle,
+        State::Sent => Tone::Going,
+        State::Delivered => Tone::Good,
+        State::Failed => Tone::Bad,
+        State::Expired => Tone::Warn,
+        State::Suppressed => Tone::Held,
+        State::Cancelled => Tone::Ended,
+        State::Unknown => Tone::Doubt,
+    }
+}
+
+/// An account as parts of a chart, in the order in which a message goes through its states.
+pub fn slices(reader: &Reader, account: &Account) -> Vec<Slice> {
+    let label = |state: State| reader.say(&format!("state-{}", state.name()), &[]);
+    STATES_SHOWN.map(|state| Slice { label: label(state), count: account.of(state), tone: tone(state) }).to_vec()
+}
+
+async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Failed> {
+    let reader = &visit.reader;
+    let title = reader.say("lanes-title", &[]);
+    let body = html! {
+        (heading(&title, html! {}))
+        div data-live="/lanes/live" { div id="lanes" { (lanes(&ctx, reader).await?) } }
+    };
+    Ok(visit.page(&title, body))
+}
+
+async fn live(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Resume(seen): Resume) -> Result<Response, Failed> {
+    let draw = move |reader: Reader| -> futures_util::future::BoxFuture<'static, Option<Parts>> {
+        let ctx = ctx.clone();
+        Box::pin(async move { Some(vec![("lanes", lanes(&ctx, &reader).await.ok()?)]) })
+    };
+    Ok(visit.web().feed("lanes", &visit.reader, seen, Arc::new(draw))?)
+}
+
+async fn lanes(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let views = dispatch.lane_views().await?;
+    if views.is_empty() {
+        return Ok(empty(&reader.say("lanes-none", &[]), &reader.say("lanes-none.hint", &[])));
+    }
+    let rates = rates(ctx, reader.now).await?;
+    let pending = accounts::pending_by_lane(ctx.store()).await?;
+    let say = |key: &str| reader.say(key, &[]);
+    let mut rows = Vec::with_capacity(views.len());
+    for view in &views {
+        let oldest = accounts::oldest_waiting(ctx.store(), &view.name).await?;
+        let rate = rates.get(&view.name).copied().unwrap_or_default();
+        rows.push(row(ctx, reader, view, rate, pending.get(&view.name).copied().unwrap_or_default(), oldest));
+    }
+    Ok(html! {
+        div.scroll { table.lanes {
+            thead { tr {
+                th scope="col" { (say("lanes-lane")) }
+                th scope="col" { (say("lanes-state")) }
+                th scope="col" { (say("lanes-rate")) }
+                th.number scope="col" { (say("lanes-in-flight")) }
+                th.number scope="col" { (say("lanes-pending")) }
+                th scope="col" { (say("lanes-oldest")) }
+                th.number scope="col" { (say("lanes-today")) }
+            } }
+            tbody { @for row in rows { (row) } }
+        } }
+    })
+}
+
+fn row(ctx: &Ctx, reader: &Reader, view: &LaneView, rate: f64, pending: u64, oldest: Option<Millis>) -> Markup {
+    let tone = match lane_word::state(view) {
+        "running" | "standing-in" | "elsewhere" => Tone::Good,
+        "standing-by" => Tone::Idle,
+        "paused" => Tone::Held,
+        "stalled" | "day-spent" => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    let in_flight = view.outlet.map(|outlet| {
+        let max = view.config.in_flight_max;
+        reader.say("lanes-of", &[("n", &count(outlet.in_flight as u64)), ("max", &count(max.into()))])
+    });
+    let (max, words) = cap(reader, view);
+    html! { tr {
+        th scope="row" {
+            (view.name)
+            span.sub { (view.config.provider) " · " (view.config.channel) }
+        }
+        td {
+            (badge(tone, &lane_word::told(ctx, reader.lang, view)))
+            @if !view.carried_by.is_empty() && tone != Tone::Idle { span.sub { (view.carried_by.join(", ")) } }
+        }
+        td { (gauge(&reader.say("lanes-rate", &[]), rate, max, &words)) }
+        td.number { (in_flight.unwrap_or_else(|| "-".to_owned())) }
+        td.number { (count(pending)) }
+        td { @match oldest { Some(at) => (moment::ago(reader, at)), None => "-" } }
+        td.number {
+            (count(view.today))
+            @if let Some(max) = view.config.messages_per_day_max { span.sub { "/ " (count(max)) } }
+        }
+    } }
+}
+
+/// What a lane's rate is held against, in numbers and in words.
+fn cap(reader: &Reader, view: &LaneView) -> (Option<f64>, String) {
+    let (messages, requests) = (view.config.messages_per_second_max, view.config.requests_per_second_max);
+    match (messages, requests) {
+        (Some(max), _) => (Some(f64::from(max)), reader.say("lanes-messages-cap", &[("max", &count(max.into()))])),
+        (None, Some(max)) => (None, reader.say("lanes-requests-cap", &[("max", &count(max.into()))])),
+        (None, None) => (None, reader.say("lanes-no-cap", &[])),
+    }
+}
+
+/// Messages a second by lane, over the ten to twenty seconds until now.
+async fn rates(ctx: &Ctx, now: Millis) -> Result<BTreeMap<String, f64>, Failure> {
+    let since = history::step(now) - STEP_MS;
+    let lanes = history::by_lane(ctx.store(), since, 2 * STEP_MS).await?;
+    let seconds = ((now - since) as f64 / 1_000.0).max(1.0);
+    let left = |account: &Account| account.sent + account.failed + account.unknown;
+    let rate = |columns: Vec<(Millis, Account)>| columns.iter().map(|(_, it)| left(it)).sum::<u64>() as f64 / seconds;
+    Ok(lanes.into_iter().map(|(lane, columns)| (lane, rate(columns))).collect())
+}
+
+/// Outcomes over time, as a chart shows them: what is delivered was sent before, and stands beside it.
+pub fn outcomes(
+    reader: &Reader,
+    from: Millis,
+    width: Millis,
+    columns: usize,
+    of: impl IntoIterator<Item = (Millis, Account)>,
+) -> Timeline {
+    let mut delivered = Account::default();
+    let column = |(at, mut account): (Millis, Account)| {
+        delivered.add(State::Delivered, account.of(State::Delivered));
+        account.take(State::Delivered, account.of(State::Delivered));
+        (at, slices(reader, &account))
+    };
+    let filled = of.into_iter().map(column).collect();
+    Timeline { from, width, columns, filled, beside: slices(reader, &delivered) }
+}
+
+async fn last_hour(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
+    // Columns begin where minutes do, so that they stand still while the hour moves on.
+    let from = (reader.now - HOUR_MS).div_euclid(COLUMN_MS) * COLUMN_MS + COLUMN_MS;
+    let mut by_column: BTreeMap<Millis, Account> = BTreeMap::new();
+    for (at, account) in history::by_lane(ctx.store(), from, COLUMN_MS).await?.into_values().flatten() {
+        by_column.entry(at).or_default().join(&account);
+    }
+    let title = reader.say("overview-last-hour", &[]);
+    let of = outcomes(reader, from, COLUMN_MS, (HOUR_MS / COLUMN_MS) as usize, by_column);
+    Ok(section(&title, timeline(reader, &title, &of)))
+}
+
+/// Accounts as they were summed up last, and when.
+type Summed = Mutex<Option<(Micros, Account)>>;
+
+async fn whole_account(ctx: &Ctx, reader: &Reader, summed: &Summed) -> Result<Markup, Failure> {
+    let lock = || summed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let now = ctx.clock().monotonic_us();
+    let known = lock().filter(|(at, _)| now < at + ACCOUNT_EVERY_US);
+    let whole = match known {
+        Some((_, whole)) => whole,
+        None => {
+            let whole = accounts::total(ctx.store()).await?;
+            *lock() = Some((ctx.clock().monotonic_us(), whole));
+            whole
+        }
+    };
+    let label = reader.say("state-accepted", &[]);
+    let table = account(reader, &label, whole.accepted, &slices(reader, &whole));
+    Ok(section(&reader.say("overview-account", &[]), table))
+}
+
+/// What of the engine wants a person.
+pub async fn concerns(ctx: Ctx, reader: Reader) -> Result<Vec<Concern>, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let mut concerns = Vec::new();
+    let mut wants = |tone, key: &str, args: &[(&str, &str)], href| {
+        concerns.push(Concern { tone, text: reader.say(key, args), href });
+    };
+    for view in dispatch.lane_views().await? {
+        let (lane, told) = (view.name.as_str(), lane_word::told(&ctx, reader.lang, &view));
+        match lane_word::state(&view) {
+            "running" | "elsewhere" | "standing-by" => {}
+            "paused" | "standing-in" | "day-spent" => {
+                wants(Tone::Warn, "concern-lane", &[("lane", lane), ("state", &told)], Some("/lanes"));
+            }
+            _ => wants(Tone::Bad, "concern-lane", &[("lane", lane), ("state", &told)], Some("/lanes")),
+        }
+    }
+    let doubtful = accounts::unknown(ctx.store()).await?;
+    if doubtful > 0 {
+        wants(Tone::Doubt, "concern-unknown", &[("n", &count(doubtful))], None);
+    }
+    for (lane, messages) in dispatch.stranded().await? {
+        wants(Tone::Bad, "concern-stranded", &[("lane", &lane), ("n", &count(messages))], None);
+    }
+    Ok(concerns)
+}
