@@ -29,7 +29,7 @@ use naru_store::migrate::Schema;
 use naru_store::open::{Access, StoreConfig};
 
 use crate::components::{self, Config};
-use crate::config::Loaded;
+use crate::config::{self, Loaded};
 use crate::engines;
 
 /// What all components say of themselves, without a store or a configuration of their own.
@@ -92,6 +92,9 @@ pub struct Schedule(pub Vec<Job>);
 /// Where this naru is reached by a browser of the same machine: offered to words that hand out links.
 pub struct Address(pub String);
 
+/// The configuration as it was read, with every default and without secrets: offered to its page.
+pub struct Effective(pub String);
+
 /// How long work that has begun may take to end when a verb that ran in this process is done.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
 
@@ -138,6 +141,7 @@ impl House {
         let once = components.iter().flat_map(|component| &component.jobs);
         ctx.offer(Arc::new(Schedule(once.filter(|job| job.place != Place::Everywhere).cloned().collect())));
         ctx.offer(Arc::new(Address(url(loaded.config.web.listen))));
+        ctx.offer(Arc::new(Effective(config::show(&loaded.config).unwrap_or_default())));
         ctx.set_texts(catalogue.texts.clone());
         House { ctx, components, texts: catalogue.texts.clone(), _lock: lock }
     }

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use naru_component::MenuEntry;
 use naru_web::front::Door;
 use naru_web::state::{MenuItem, Parts, Web};
 use tower::ServiceBuilder;
@@ -35,13 +36,14 @@ const BODY_SILENCE_MAX: Duration = Duration::from_secs(60);
 /// The front of a house that is open for writing.
 pub fn front(house: &House) -> Web {
     let parts = house.ctx.parts();
-    let menu = house.components.iter().flat_map(|component| component.menu);
+    let mut menu: Vec<&MenuEntry> = house.components.iter().flat_map(|component| component.menu).collect();
+    menu.sort_by_key(|entry| entry.order);
     Web::new(Parts {
         store: parts.store.clone(),
         clock: parts.clock.clone(),
         lifecycle: parts.lifecycle.clone(),
         texts: house.texts.clone(),
-        menu: menu.map(|entry| MenuItem { text: entry.text, href: entry.href, role: entry.role }).collect(),
+        menu: menu.into_iter().map(|entry| MenuItem { text: entry.text, href: entry.href, role: entry.role }).collect(),
     })
 }
 

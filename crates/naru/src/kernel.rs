@@ -5,6 +5,7 @@ mod concerns;
 mod instances;
 mod jobs;
 mod leases;
+mod page;
 mod people;
 mod tokens;
 
@@ -31,7 +32,12 @@ pub fn component() -> Component {
     words.push(doctor::word());
     Component {
         words,
-        menu: &[MenuEntry { text: "menu-overview", href: "/", role: Role::View }],
+        routes: page::routes(),
+        menu: &[
+            MenuEntry { order: 0, text: "menu-overview", href: "/", role: Role::View },
+            MenuEntry { order: 70, text: "menu-running", href: "/running", role: Role::View },
+            MenuEntry { order: 90, text: "menu-settings", href: "/settings", role: Role::Admin },
+        ],
         concerns: vec![Arc::new(|ctx, reader| Box::pin(concerns::find(ctx, reader)))],
         checks: doctor::checks(),
         ..Component::new("naru", TEXTS)

@@ -56,7 +56,7 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
             Word::reading("template show", template_word::show),
         ],
         routes: api::routes().merge(page::routes()),
-        menu: &[MenuEntry { text: "menu-campaigns", href: "/campaigns", role: Role::View }],
+        menu: &[MenuEntry { order: 10, text: "menu-campaigns", href: "/campaigns", role: Role::View }],
         jobs: vec![rejects::sweep_job(ctx)],
         ..Component::new("campaign", TEXTS)
     }

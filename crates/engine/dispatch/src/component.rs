@@ -43,7 +43,10 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
             Word::new("unknown settle", Role::Operate, unknown_word::settle),
         ],
         routes: page::routes(),
-        menu: &[MenuEntry { text: "menu-lanes", href: "/lanes", role: Role::View }],
+        menu: &[
+            MenuEntry { order: 50, text: "menu-lanes", href: "/lanes", role: Role::View },
+            MenuEntry { order: 60, text: "menu-unknown", href: "/unknown", role: Role::View },
+        ],
         panels: page::panels(),
         concerns: vec![Arc::new(|ctx, reader| Box::pin(page::concerns(ctx, reader)))],
         jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone())],

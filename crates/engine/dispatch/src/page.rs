@@ -1,6 +1,8 @@
 //! The pages of lanes, and what the overview shows of the engine: lanes, the last hour, the account, and what of all that
 //! wants a person.
 
+mod unknown;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +38,7 @@ const ACCOUNT_EVERY_US: Micros = 5_000_000;
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
-    Router::new().route("/lanes", get(show)).route("/lanes/live", get(live))
+    Router::new().route("/lanes", get(show)).route("/lanes/live", get(live)).merge(unknown::routes())
 }
 
 /// What the overview shows.
@@ -257,7 +259,7 @@ pub async fn concerns(ctx: Ctx, reader: Reader) -> Result<Vec<Concern>, Failure>
     }
     let doubtful = accounts::unknown(ctx.store()).await?;
     if doubtful > 0 {
-        wants(Tone::Doubt, "concern-unknown", &[("n", &count(doubtful))], None);
+        wants(Tone::Doubt, "concern-unknown", &[("n", &count(doubtful))], Some("/unknown"));
     }
     for (lane, messages) in dispatch.stranded().await? {
         wants(Tone::Bad, "concern-stranded", &[("lane", &lane), ("n", &count(messages))], None);

@@ -71,6 +71,8 @@ impl Component {
 /// A line of the console's menu.
 #[derive(Clone, Copy, Debug)]
 pub struct MenuEntry {
+    /// Lower stands higher.
+    pub order: u32,
     /// Key of its text.
     pub text: &'static str,
     /// Where it leads.

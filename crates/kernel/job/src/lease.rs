@@ -201,6 +201,36 @@ pub async fn hold(conn: &mut AnyConnection, name: &str, fence: i64) -> Result<bo
     Ok(held.bind(name).bind(fence).execute(conn).await?.rows_affected() == 1)
 }
 
+/// A lease as a page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What it is for.
+    pub name: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Whether it lasts as long as the process that holds it: a lane's on an embedded store.
+    pub endless: bool,
+}
+
+/// Leases that are held, by name, `max` at most.
+pub async fn list(store: &Store, max: i64) -> Result<Vec<Held>> {
+    let engine = store.engine();
+    let now = engine.now();
+    // On an embedded store only those of programs are renewed.
+    let text = format!(
+        "SELECT name, fence, holder, expires_at - {now} FROM job_lease
+         WHERE holder <> '' AND (expires_at > {now} OR ($1 = 1 AND name LIKE 'lane/%')) ORDER BY name LIMIT $2"
+    );
+    let embedded = engine == Engine::Sqlite;
+    let rows: Vec<(String, i64, String, Millis)> =
+        sqlx::query_as(AssertSqlSafe(text)).bind(i64::from(embedded)).bind(max).fetch_all(store.reader()).await?;
+    let held = |(name, fence, holder, left_ms): (String, i64, String, Millis)| {
+        let endless = embedded && name.starts_with("lane/");
+        Held { name, standing: Standing { fence, holder, left_ms }, endless }
+    };
+    Ok(rows.into_iter().map(held).collect())
+}
+
 /// How a lease stands; `None` where nobody ever had it.
 pub async fn standing(store: &Store, name: &str) -> Result<Option<Standing>> {
     let text = format!("SELECT fence, holder, expires_at - {} FROM job_lease WHERE name = $1", store.engine().now());

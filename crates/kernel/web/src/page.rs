@@ -36,6 +36,11 @@ impl Reader {
     }
 }
 
+/// A name as a part of a path.
+pub fn segment(name: &str) -> String {
+    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
 /// A count as people read it: `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

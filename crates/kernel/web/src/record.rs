@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Row};
 /// How long an entry is kept. Refusals are throttled, so this bounds the table too.
 const KEPT_MS: Millis = 90 * 24 * 3_600_000;
 /// Most entries one call returns: a page of them.
-const ENTRIES_MAX: i64 = 200;
+pub const ENTRIES_MAX: i64 = 200;
 /// Longest kept name of a browser; more is only ever padding.
 const AGENT_CHARS_MAX: usize = 200;
 

@@ -94,7 +94,7 @@ async fn list(ctx: Ctx, call: Call<List>) -> Result<Answer, Failure> {
     Ok(if rows.is_empty() { answer.line(say("instances-none")) } else { answer.table(columns, rows) })
 }
 
-fn state(instance: &Seen) -> &'static str {
+pub(super) fn state(instance: &Seen) -> &'static str {
     match (instance.live, instance.state) {
         (_, State::Stopped) => "stopped",
         (false, _) => "gone",
@@ -180,12 +180,12 @@ fn told(ctx: &Ctx, lang: Lang, waits: &[(String, &str)]) -> String {
     waits.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-async fn seen(ctx: &Ctx) -> Result<Vec<Seen>, Failure> {
+pub(super) async fn seen(ctx: &Ctx) -> Result<Vec<Seen>, Failure> {
     let own: Option<Arc<Presence>> = ctx.find::<Presence>();
     Ok(presence::list(ctx.store(), own.as_deref()).await?)
 }
 
-fn must_know<'a>(known: &'a [Seen], name: &str) -> Result<&'a Seen, Failure> {
+pub(super) fn must_know<'a>(known: &'a [Seen], name: &str) -> Result<&'a Seen, Failure> {
     known.iter().find(|it| it.name == name).ok_or_else(|| {
         let names = known.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
         Failure::not_found("instance-unknown").arg("instance", name).arg("instances", names)

@@ -30,11 +30,7 @@ pub fn words() -> Vec<Word> {
 async fn list(ctx: Ctx, call: Call<List>) -> Result<Answer, Failure> {
     let schedule = ctx.need::<Schedule>()?;
     let runs = turn::list(ctx.store()).await?;
-    let own = |name: &str| schedule.0.iter().find(|job| job.name == name);
-    let never = schedule.0.iter().filter(|job| !runs.iter().any(|run| run.name == job.name));
-    let mut all: Vec<(&str, Option<&Job>, Option<&Last>)> = never.map(|job| (job.name, Some(job), None)).collect();
-    all.extend(runs.iter().map(|run| (run.name.as_str(), own(&run.name), Some(run))));
-    all.sort_by_key(|(name, ..)| *name);
+    let all = all(&schedule, &runs);
     let data: Vec<_> = all
         .iter()
         .map(|(name, job, last)| {
@@ -48,16 +44,26 @@ async fn list(ctx: Ctx, call: Call<List>) -> Result<Answer, Failure> {
     Ok(Answer::data(json!({ "jobs": data }))?.table(columns, rows))
 }
 
+/// Jobs by name: naru's own, and those of others that ever ran, each with its last run.
+pub(super) fn all<'a>(schedule: &'a Schedule, runs: &'a [Last]) -> Vec<(&'a str, Option<&'a Job>, Option<&'a Last>)> {
+    let own = |name: &str| schedule.0.iter().find(|job| job.name == name);
+    let never = schedule.0.iter().filter(|job| !runs.iter().any(|run| run.name == job.name));
+    let mut all: Vec<(&str, Option<&Job>, Option<&Last>)> = never.map(|job| (job.name, Some(job), None)).collect();
+    all.extend(runs.iter().map(|run| (run.name.as_str(), own(&run.name), Some(run))));
+    all.sort_by_key(|(name, ..)| *name);
+    all
+}
+
+/// How a job runs.
+pub(super) fn told(say: impl Fn(&str, &[(&str, &str)]) -> String, job: Option<&Job>) -> String {
+    let Some(job) = job else { return say("job-runs-asked", &[]) };
+    let key = if job.place == Place::Once(Missed::Skip) { "skipped" } else { "made-up" };
+    say(&format!("job-runs-once-{key}"), &[("every", &format!("{} s", job.every.as_secs()))])
+}
+
 fn row(ctx: &Ctx, lang: Lang, name: &str, job: Option<&Job>, last: Option<&Last>) -> Vec<String> {
     let none = || "-".to_owned();
-    let runs = match job {
-        None => ctx.say(lang, "job-runs-asked", &[]),
-        Some(job) => {
-            let key = if job.place == Place::Once(Missed::Skip) { "skipped" } else { "made-up" };
-            let every = format!("{} s", job.every.as_secs());
-            ctx.say(lang, &format!("job-runs-once-{key}"), &[("every", &every)])
-        }
-    };
+    let runs = told(|key, args| ctx.say(lang, key, args), job);
     let Some(last) = last else {
         let never = ctx.say(lang, "job-never", &[]);
         return vec![

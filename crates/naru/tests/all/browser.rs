@@ -39,6 +39,15 @@ impl Browser {
         Page { status: answer.status().as_u16(), text: answer.text().await.unwrap() }
     }
 
+    /// Sends a form, as the page that it stands on would.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.request(reqwest::Method::POST, path, "text/html").header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(body).send().await.unwrap();
+        Page { status: answer.status().as_u16(), text: answer.text().await.unwrap() }
+    }
+
     /// A live stream.
     pub async fn follow(&self, path: &str) -> reqwest::Response {
         self.request(reqwest::Method::GET, path, "text/event-stream").send().await.unwrap()

@@ -21,6 +21,7 @@ mod messages;
 mod overview;
 mod removal;
 mod running;
+mod settings;
 mod sign_in;
 mod templates;
 mod unknown;

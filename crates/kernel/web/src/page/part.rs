@@ -76,6 +76,52 @@ pub fn fields(rows: &[(String, Markup)]) -> Markup {
     html! { dl.fields { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } } }
 }
 
+/// A table: its columns, those with numbers to the right, and rows of cells.
+pub fn table(columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
+    html! {
+        div.scroll { table.list {
+            thead { tr { @for column in columns { th.number[column.number] scope="col" { (column.name) } } } }
+            tbody { @for row in rows { tr {
+                @for (at, cell) in row.iter().enumerate() {
+                    @let number = columns.get(at).is_some_and(|column| column.number);
+                    @if at == 0 { th scope="row" { (cell) } } @else { td.number[number] { (cell) } }
+                }
+            } } }
+        } }
+    }
+}
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    name: String,
+    number: bool,
+}
+
+impl Column {
+    /// One of words. What a terminal shows in capitals stands here as a word.
+    pub fn of(name: &str) -> Column {
+        let is_loud = !name.chars().any(char::is_lowercase);
+        let lower = name.to_lowercase();
+        let (first, rest) = lower.split_at(lower.chars().next().map_or(0, char::len_utf8));
+        Column { name: if is_loud { first.to_uppercase() + rest } else { name.to_owned() }, number: false }
+    }
+
+    /// One of numbers.
+    pub fn number(name: &str) -> Column {
+        Column { number: true, ..Column::of(name) }
+    }
+}
+
+/// Ways between pages that belong together: where each leads, as the reader reads it, and whether we are there.
+pub fn tabs(label: &str, tabs: &[(&str, String, bool)]) -> Markup {
+    html! {
+        nav.tabs aria-label=(label) {
+            @for (href, text, here) in tabs { a href=(href) aria-current=[here.then_some("page")] { (text) } }
+        }
+    }
+}
+
 /// Says that there is nothing, and what to do next.
 pub fn empty(what: &str, next: &str) -> Markup {
     html! { div.empty { p.empty-what { (what) } p { (prose(next)) } } }
@@ -140,6 +186,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_column_of_the_terminal_is_a_word_on_a_page() {
+        for (name, expect) in [("LAST RUN", "Last run"), ("Last run", "Last run"), ("상태", "상태"), ("", "")] {
+            assert_eq!(Column::of(name).name, expect);
+        }
+    }
+
+    #[test]
     fn what_is_shown_again_cannot_become_html() {
         let evil = "\"><script>alert(1)</script>";
         let rows = [(evil.to_owned(), html! { (evil) })];
@@ -151,6 +204,8 @@ pub(crate) mod tests {
             fields(&rows),
             empty(evil, evil),
             button(evil, evil, Look::Plain),
+            table(&[Column::of(evil)], &[vec![html! { (evil) }]]),
+            tabs(evil, &[(evil, evil.to_owned(), true)]),
         ] {
             assert!(!shown.0.contains("<script>") && !shown.0.contains("=\"\">"), "{}", shown.0);
         }

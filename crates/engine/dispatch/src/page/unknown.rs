@@ -1,0 +1,237 @@
+//! `/unknown`: messages of which nobody knows whether they left, and a person's word on what became of them.
+
+use axum::Router;
+use axum::extract::{Query, State as Of};
+use axum::routing::get;
+use maud::html;
+use naru_component::ctx::Ctx;
+use naru_core::failure::Failure;
+use naru_web::failed::Failed;
+use naru_web::page::part::{Column, Tone, empty, heading, notice, section, table};
+use naru_web::page::{Markup, Reader, count, moment};
+use naru_web::role::Role;
+use naru_web::visit::{SignedIn, Visit};
+use serde::Deserialize;
+
+use crate::engine::Dispatch;
+use crate::message::MessageId;
+use crate::side::State;
+use crate::unknown::{self, Page, Scope, Settled, Unknown};
+use crate::unknown_word::{log, scope};
+
+/// Messages of one page: as many as a person looks through.
+const PAGE: usize = 50;
+/// Refusals told one by one.
+const REFUSED_MAX: usize = 10;
+/// What a person can have found out.
+const OUTCOMES: [State; 3] = [State::Sent, State::Delivered, State::Failed];
+
+pub(super) fn routes() -> Router<Ctx> {
+    Router::new().route("/unknown", get(show).post(settle))
+}
+
+/// Which messages, and from where on.
+#[derive(Clone, Default, Deserialize)]
+struct Which {
+    lane: Option<String>,
+    campaign: Option<String>,
+    after: Option<String>,
+}
+
+impl Which {
+    /// The address of these messages, from `after` on.
+    fn href(&self, after: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("lane", &self.lane), ("campaign", &self.campaign)] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        if let Some(after) = after {
+            query.append_pair("after", after);
+        }
+        match query.finish() {
+            empty if empty.is_empty() => "/unknown".to_owned(),
+            query => format!("/unknown?{query}"),
+        }
+    }
+}
+
+async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(which): Query<Which>) -> Result<Markup, Failed> {
+    Ok(page(&ctx, &visit, &which, html! {}).await?)
+}
+
+async fn page(ctx: &Ctx, visit: &Visit, which: &Which, news: Markup) -> Result<Markup, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let reader = &visit.reader;
+    let stranger = |text: &String| Failure::not_found("message-unknown").arg("message", text);
+    let after = which.after.as_ref().map(|text| text.parse::<MessageId>().map_err(|_| stranger(text))).transpose()?;
+    let scope = scope(&dispatch, which.campaign.clone(), which.lane.clone()).await?;
+    let page = unknown::list(ctx.store(), &scope, after, PAGE).await?;
+    let title = reader.say("unknown-title", &[]);
+    let may = visit.actor().is_ok_and(|actor| actor.role >= Role::Operate);
+    let body = html! {
+        (heading(&title, html! {}))
+        (news)
+        @if page.total == 0 {
+            (empty(&reader.say("unknown-page-none", &[]), &reader.say("unknown-page-none.hint", &[])))
+        } @else {
+            (section(&told(reader, &page), html! {
+                p.quiet { (reader.say("unknown-what", &[])) }
+                (lanes(reader, which, &page))
+                form method="post" action=(which.href(None)) {
+                    (messages(reader, &page, may))
+                    @if may && !page.messages.is_empty() { (outcomes(reader, "unknown-settle-chosen", None)) }
+                }
+                @if let Some(next) = &page.next {
+                    p { a.button href=(which.href(Some(next))) { (reader.say("unknown-next", &[])) } }
+                }
+            }))
+            @if may { (all(reader, which, &page)) }
+        }
+    };
+    Ok(visit.page(&title, body))
+}
+
+fn told(reader: &Reader, page: &Page) -> String {
+    let total = reader.say("unknown-count", &[("n", &count(page.total))]);
+    match page.damaged {
+        0 => total,
+        n => format!("{total} · {}", reader.say("unknown-count-damaged", &[("n", &count(n))])),
+    }
+}
+
+/// The lanes that have such messages, each a way to its own.
+fn lanes(reader: &Reader, which: &Which, page: &Page) -> Markup {
+    let one = |lane: &str| Which { lane: Some(lane.to_owned()), campaign: which.campaign.clone(), after: None };
+    let everything = Which { lane: None, campaign: which.campaign.clone(), after: None };
+    html! {
+        @if which.lane.is_some() { p { a href=(everything.href(None)) { (reader.say("unknown-all-lanes", &[])) } } }
+        @else if page.lanes.len() > 1 {
+            ul.plain { @for (lane, n) in &page.lanes { li {
+                a href=(one(lane).href(None)) { (lane) } " " span.quiet { (count(*n)) }
+            } } }
+        }
+    }
+}
+
+fn messages(reader: &Reader, page: &Page, may: bool) -> Markup {
+    let row = |it: &Unknown| {
+        let none = || "-".to_owned();
+        vec![
+            html! {
+                @if may {
+                    label.choice { input type="checkbox" name="message" value=(it.id); code { (it.id) } }
+                } @else { code { (it.id) } }
+            },
+            html! { (it.to.clone().unwrap_or_else(none)) },
+            html! { (it.code.clone().unwrap_or_else(none)) },
+            html! { (it.lane) },
+            html! { @match &it.campaign { Some(id) => a href={ "/campaigns/" (id) } { (id) }, None => "-" } },
+            moment::ago(reader, it.since),
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = page.messages.iter().map(row).collect();
+    let columns = ["message", "to", "reason", "lane", "campaign", "since"];
+    table(&columns.map(|name| Column::of(&reader.say(&format!("unknown-column-{name}"), &[]))), &rows)
+}
+
+/// A button for each thing that a person can have found out.
+fn outcomes(reader: &Reader, label: &str, sure: Option<&str>) -> Markup {
+    html! {
+        div.settle {
+            @if let Some(sure) = sure {
+                label.choice { input type="checkbox" name="sure" value="yes" required; (sure) }
+            }
+            span { (reader.say(label, &[])) }
+            @for state in OUTCOMES {
+                button.button type="submit" name="as" value=(state.name()) {
+                    (reader.say(&format!("state-{}", state.name()), &[]))
+                }
+            }
+        }
+    }
+}
+
+/// All that the page is about, not only what is shown of it.
+fn all(reader: &Reader, which: &Which, page: &Page) -> Markup {
+    let n = count(page.total - page.damaged);
+    let body = html! {
+        form method="post" action=(which.href(None)) {
+            input type="hidden" name="all" value="yes";
+            (outcomes(reader, "unknown-settle-as", Some(&reader.say("unknown-sure", &[("n", &n)]))))
+        }
+    };
+    section(&reader.say("unknown-settle-all", &[("n", &n)]), body)
+}
+
+/// What a form says.
+#[derive(Default)]
+struct Said {
+    messages: Vec<String>,
+    state: Option<State>,
+    all: bool,
+    sure: bool,
+}
+
+impl Said {
+    fn read(body: &str) -> Said {
+        let mut said = Said::default();
+        for (name, value) in form_urlencoded::parse(body.as_bytes()) {
+            match &*name {
+                "message" => said.messages.push(value.into_owned()),
+                "as" => said.state = OUTCOMES.into_iter().find(|state| state.name() == value),
+                "all" => said.all = true,
+                "sure" => said.sure = true,
+                _ => {}
+            }
+        }
+        said
+    }
+}
+
+async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body: String) -> Result<Markup, Failed> {
+    let who = visit.must(Role::Operate)?.name.clone();
+    let dispatch = ctx.need::<Dispatch>()?;
+    let said = Said::read(&body);
+    let state = said.state.ok_or_else(|| Failure::usage("request-malformed"))?;
+    let which = Which { after: None, ..which };
+    let settled = if said.all {
+        if !said.sure {
+            return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &Failure::usage("unknown-not-sure"))).await?);
+        }
+        let scope: Scope = scope(&dispatch, which.campaign.clone(), which.lane.clone()).await?;
+        unknown::settle_all(&dispatch, &scope, state).await?
+    } else if said.messages.is_empty() {
+        return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &Failure::usage("unknown-none-chosen"))).await?);
+    } else {
+        unknown::settle_named(&dispatch, &said.messages, state).await?
+    };
+    log(&settled, state, &who);
+    Ok(page(&ctx, &visit, &which, news(&visit.reader, &settled, state)).await?)
+}
+
+fn refusal(reader: &Reader, failure: &Failure) -> Markup {
+    html! {
+        (notice(Tone::Bad, &reader.texts.detail(reader.lang, failure)))
+        @if let Some(hint) = reader.texts.hint(reader.lang, failure) { p.help { (hint) } }
+    }
+}
+
+/// What became of it: a lane that runs takes it over within a second.
+fn news(reader: &Reader, settled: &Settled, state: State) -> Markup {
+    let named = reader.say(&format!("state-{}", state.name()), &[]);
+    let done = reader.say("unknown-settled", &[("count", &count(settled.count())), ("state", &named)]);
+    html! {
+        @if settled.count() > 0 { (notice(Tone::Good, &done)) }
+        @for (_, failure) in settled.refused.iter().take(REFUSED_MAX) { (refusal(reader, failure)) }
+        @if settled.refused.len() > REFUSED_MAX {
+            (notice(Tone::Bad, &reader.say("unknown-settle-more", &[
+                ("count", &count((settled.refused.len() - REFUSED_MAX) as u64)),
+            ])))
+        }
+        @if settled.damaged > 0 {
+            (refusal(reader, &Failure::conflict("unknown-settle-damaged").arg("count", settled.damaged)))
+        }
+    }
+}
