@@ -14,6 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::send_word::start_at;
+
 /// Campaigns of one list.
 pub const LIST_MAX: usize = 500;
 
@@ -50,11 +52,29 @@ pub struct PauseArgs {
     campaign: String,
 }
 
-/// Let a paused campaign go on
+/// Let a paused campaign go on, or one that waits begin
 #[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ResumeArgs {
     /// Its id or its name
     campaign: String,
+}
+
+/// Say when a campaign that waits begins
+///
+/// One that was sent with `--hold` or `--at` and has not begun. It begins within seconds of that time, by whichever
+/// instance runs.
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ScheduleArgs {
+    /// Its id or its name
+    campaign: String,
+    /// When, such as "2026-11-24 09:00" in Asia/Seoul
+    #[arg(long, value_name = "TIME", required_unless_present = "off", conflicts_with = "off")]
+    #[serde(default)]
+    at: Option<String>,
+    /// Not by itself: it waits for `naru campaign resume`
+    #[arg(long)]
+    #[serde(default)]
+    off: bool,
 }
 
 /// End a campaign: what has not left will not
@@ -134,6 +154,17 @@ pub async fn resume(ctx: Ctx, call: Call<ResumeArgs>) -> Result<Answer, Failure>
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
     ctx.need::<Dispatch>()?.resume(campaign.id).await?;
     steered(&ctx, call.lang, "campaign-resumed", &campaign).await
+}
+
+/// Says when it begins.
+pub async fn schedule(ctx: Ctx, call: Call<ScheduleArgs>) -> Result<Answer, Failure> {
+    let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    let at = call.args.at.as_deref().map(|at| start_at(at, ctx.clock().now_ms())).transpose()?;
+    ctx.need::<Dispatch>()?.schedule(campaign.id, at).await?;
+    let at = at.map(seoul).unwrap_or_default();
+    let key = if call.args.off { "send-waits" } else { "send-waits-for" };
+    let now = campaign::resolve(ctx.store(), &campaign.id.to_string()).await?;
+    Ok(Answer::data(data(&now))?.line(ctx.say(call.lang, key, &[("name", &campaign.name), ("at", &at)])))
 }
 
 /// Cancels.

@@ -48,6 +48,7 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
             Word::reading("campaign show", campaign_word::show),
             Word::new("campaign pause", Role::Operate, campaign_word::pause),
             Word::new("campaign resume", Role::Operate, campaign_word::resume),
+            Word::new("campaign schedule", Role::Operate, campaign_word::schedule),
             Word::new("campaign cancel", Role::Operate, campaign_word::cancel),
             Word::reading("message show", message_word::show),
             Word::reading("message find", message_word::find),

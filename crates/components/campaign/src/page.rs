@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use futures_util::future::BoxFuture;
 use maud::html;
 use naru_component::ctx::Ctx;
-use naru_core::clock::Millis;
+use naru_core::clock::{Millis, seoul};
 use naru_core::failure::Failure;
 use naru_dispatch::campaign::{self, Campaign, CampaignState};
 use naru_dispatch::engine::Dispatch;
@@ -18,10 +18,13 @@ use naru_dispatch::page::{outcomes, slices};
 use naru_web::failed::Failed;
 use naru_web::feed::Parts;
 use naru_web::page::chart::{account, progress, stacked, timeline};
-use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, section};
+use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, notice, section};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::Role;
 use naru_web::visit::{Resume, SignedIn, Visit};
+use serde::Deserialize;
+
+use crate::send_word::start_at;
 
 /// Campaigns of one page.
 const PAGE: usize = 50;
@@ -36,6 +39,8 @@ pub fn routes() -> Router<Ctx> {
         .route("/campaigns/{id}/live", get(live))
         .route("/campaigns/{id}/pause", post(pause))
         .route("/campaigns/{id}/resume", post(resume))
+        .route("/campaigns/{id}/start", post(resume))
+        .route("/campaigns/{id}/schedule", post(schedule))
         .route("/campaigns/{id}/cancel", post(cancel))
 }
 
@@ -95,12 +100,36 @@ async fn show(
     ]);
     let body = html! {
         (heading(&campaign.name, steer))
+        @if campaign.state == CampaignState::Held && actor.role >= Role::Operate {
+            (section(&reader.say("page-schedule", &[]), schedule_form(reader, &campaign, None)))
+        }
         div data-live={ "/campaigns/" (campaign.id) "/live" } {
             @for (id, html) in parts(&ctx, reader, &campaign).await? { div id=(id) { (html) } }
         }
         (section(&reader.say("page-about", &[]), about))
     };
     Ok(visit.page(&campaign.name, body))
+}
+
+/// Asks when a campaign that waits is to begin; `refused` is what was typed and why it was not taken.
+fn schedule_form(reader: &Reader, campaign: &Campaign, refused: Option<(&str, &Failure)>) -> Markup {
+    let say = |key: &str| reader.say(key, &[]);
+    let typed = refused.map(|(text, _)| text.to_owned());
+    let stored = || campaign.start_at.map(|at| seoul(at)[..16].replace(' ', "T"));
+    html! {
+        @match campaign.start_at {
+            Some(at) => p { (reader.say("page-begins-at", &[("at", &seoul(at))])) " (" (moment::ago(reader, at)) ")" },
+            None => p.quiet { (say("page-begins-never")) },
+        }
+        @if let Some((_, failure)) = refused { (notice(Tone::Bad, &reader.texts.detail(reader.lang, failure))) }
+        form.row-form method="post" action={ "/campaigns/" (campaign.id) "/schedule" } {
+            label {
+                (say("page-begins"))
+                input type="datetime-local" name="at" value=(typed.or_else(stored).unwrap_or_default());
+            }
+            button.button type="submit" { (say("button-schedule")) }
+        }
+    }
 }
 
 fn progress_part(reader: &Reader, campaign: &Campaign) -> Markup {
@@ -128,6 +157,7 @@ fn buttons(reader: &Reader, campaign: &Campaign) -> Markup {
     html! {
         @match campaign.state {
             CampaignState::Running => { (button("pause", Look::Plain)) (button("cancel", Look::Danger)) }
+            CampaignState::Held => { (button("start", Look::Primary)) (button("cancel", Look::Danger)) }
             CampaignState::Paused => { (button("resume", Look::Primary)) (button("cancel", Look::Danger)) }
             CampaignState::Loading => { (button("cancel", Look::Danger)) }
             CampaignState::Cancelled | CampaignState::Done => {}
@@ -139,7 +169,7 @@ fn state_badge(reader: &Reader, campaign: &Campaign) -> Markup {
     let tone = match campaign.state {
         CampaignState::Loading => Tone::Idle,
         CampaignState::Running => Tone::Going,
-        CampaignState::Paused => Tone::Held,
+        CampaignState::Paused | CampaignState::Held => Tone::Held,
         CampaignState::Cancelled => Tone::Ended,
         CampaignState::Done => Tone::Good,
     };
@@ -187,6 +217,36 @@ async fn resume(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) ->
     let campaign = find(&ctx, &id).await?;
     ctx.need::<Dispatch>()?.resume(campaign.id).await?;
     Ok(back(&campaign))
+}
+
+#[derive(Deserialize)]
+struct Schedule {
+    /// As a browser writes it: without a zone, which is Seoul's. Empty where it is not to begin by itself.
+    at: String,
+}
+
+async fn schedule(
+    State(ctx): State<Ctx>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Form(form): Form<Schedule>,
+) -> Result<Response, Failed> {
+    visit.must(Role::Operate)?;
+    let campaign = find(&ctx, &id).await?;
+    let text = form.at.replace('T', " ");
+    let at = if text.is_empty() { Ok(None) } else { start_at(&text, ctx.clock().now_ms()).map(Some) };
+    match at {
+        Ok(at) => {
+            ctx.need::<Dispatch>()?.schedule(campaign.id, at).await?;
+            Ok(back(&campaign))
+        }
+        Err(failure) => {
+            let again = schedule_form(&visit.reader, &campaign, Some((&form.at, &failure)));
+            let title = visit.reader.say("page-schedule", &[]);
+            let body = html! { (heading(&campaign.name, html! {})) (section(&title, again)) };
+            Ok(visit.page(&campaign.name, body).into_response())
+        }
+    }
 }
 
 async fn cancel(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use naru_component::answer::{Answer, Follow};
 use naru_component::ctx::Ctx;
 use naru_component::word::Call;
+use naru_core::clock::{Millis, seoul};
 use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_core::text::Lang;
@@ -20,6 +21,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::file::detect::{Detected, detect};
+use crate::file::moment::parse_moment;
 use crate::file::plan::Plan;
 use crate::file::reader::Reader;
 use crate::intake::{self, Outcome, Source};
@@ -50,6 +52,14 @@ pub struct SendArgs {
     #[arg(long)]
     #[serde(default)]
     stream: bool,
+    /// Take the file in and wait: nothing leaves before `naru campaign resume`
+    #[arg(long, conflicts_with = "stream")]
+    #[serde(default)]
+    hold: bool,
+    /// Take the file in and begin at this time, such as "2026-11-24 09:00" in Asia/Seoul
+    #[arg(long, value_name = "TIME", conflicts_with = "stream")]
+    #[serde(default)]
+    at: Option<String>,
     /// Read and check the file, show the first messages, and send nothing
     #[arg(long)]
     #[serde(default)]
@@ -133,10 +143,18 @@ fn new_campaign(
         lane: dispatch.route(template.text.channel)?.to_owned(),
         purpose: template.text.purpose,
         stream: call.args.stream,
+        hold: call.args.hold || call.args.at.is_some(),
+        start_at: call.args.at.as_deref().map(|at| start_at(at, now)).transpose()?,
         source: file_name(&call.args.to),
         created_at: now,
         created_by: call.actor.name.clone(),
     })
+}
+
+/// When a campaign is to begin, as a person types it; a time that is over is a slip.
+pub fn start_at(text: &str, now: Millis) -> Result<Millis, Failure> {
+    let at = parse_moment(text).ok_or_else(|| Failure::usage("campaign-at").arg("text", text))?;
+    if at <= now { Err(Failure::usage("campaign-at-over").arg("text", text).arg("now", seoul(now))) } else { Ok(at) }
 }
 
 /// Shown in lists and typed in commands.
@@ -175,6 +193,11 @@ async fn answer(
     let mut answer = Answer::data(data)?.line(ctx.say(call.lang, "send-accepted", &args));
     answer = with_refusals(ctx, call.lang, answer, outcome, source);
     answer = answer.line(ctx.say(call.lang, "send-campaign", &args));
+    if let Some(at) = &call.args.at {
+        answer = answer.line(ctx.say(call.lang, "send-waits-for", &[("name", name), ("at", at)]));
+    } else if call.args.hold {
+        answer = answer.line(ctx.say(call.lang, "send-waits", &args));
+    }
     if !is_carried {
         answer = answer.warn(ctx.say(call.lang, "send-no-serve", &[]));
     } else if call.args.watch {

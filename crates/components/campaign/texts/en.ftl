@@ -80,6 +80,13 @@ send-accepted = { $accepted ->
        *[other] { $refused } rows were refused
     }
 send-campaign = Campaign { $name }: `naru campaign show { $campaign }` shows how far it is
+send-waits = It waits: `naru campaign resume { $name }` lets it begin
+send-waits-for = { $name } begins at { $at }; `naru campaign resume` lets it begin before, `naru campaign schedule` changes the time
+campaign-at = { $text } is no time
+    .hint = Write it like "2026-11-24 09:00", in Asia/Seoul, or with a zone like 2026-11-24T00:00:00Z
+campaign-at-over = { $text } is over: it is { $now } now
+    .hint = Give a time that is still to come, or `naru campaign resume` to begin now
+button-start = Send
 send-no-serve = Nothing leaves until `naru serve` runs
 send-repeated = This file was taken in before: campaign { $name }, { $accepted ->
         [one] 1 message
@@ -111,6 +118,7 @@ campaign-column-done = DONE
 campaign-column-failed = FAILED
 campaign-column-created = CREATED
 campaign-state-loading = loading
+campaign-state-held = waits for a word
 campaign-state-running = running
 campaign-state-paused = paused
 campaign-state-cancelled = cancelled
@@ -200,6 +208,11 @@ page-campaigns = Campaigns
 page-campaigns-none = No campaign yet
     .hint = Run `naru send --template ID --to customers.csv` to make the first one
 page-progress = Progress
+page-schedule = When it begins
+page-begins = Begins at (Asia/Seoul)
+page-begins-at = It begins by itself at { $at }
+page-begins-never = It waits until somebody sends it. Give a time for it to begin by itself.
+button-schedule = Set
 page-over-time = Outcomes over time
 page-outcomes = Outcomes
 page-account = Account

@@ -19,6 +19,8 @@ use crate::{import, rows};
 pub enum CampaignState {
     /// Its file is being taken in; nothing leaves yet.
     Loading,
+    /// Its file is taken in, and it waits for a person's word or for its time.
+    Held,
     /// Its messages leave.
     Running,
     /// A person stopped it for now.
@@ -34,6 +36,7 @@ impl CampaignState {
     pub fn name(self) -> &'static str {
         match self {
             CampaignState::Loading => "loading",
+            CampaignState::Held => "held",
             CampaignState::Running => "running",
             CampaignState::Paused => "paused",
             CampaignState::Cancelled => "cancelled",
@@ -75,6 +78,8 @@ pub struct Campaign {
     pub created_by: String,
     /// When it began to leave.
     pub started_at: Option<Millis>,
+    /// When it is to begin by itself.
+    pub start_at: Option<Millis>,
     /// Rows of its file that were refused.
     pub refused: u64,
     /// Whether its file is taken in completely.
@@ -102,6 +107,10 @@ pub struct NewCampaign {
     pub purpose: Purpose,
     /// Whether it leaves while its file is taken in.
     pub stream: bool,
+    /// Whether it waits for a person's word when its file is taken in.
+    pub hold: bool,
+    /// When it begins by itself, if it waits.
+    pub start_at: Option<Millis>,
     /// The file it comes from.
     pub source: String,
     /// When.
@@ -115,8 +124,8 @@ pub async fn insert(conn: &mut AnyConnection, new: &NewCampaign) -> Result<()> {
     let state = if new.stream { CampaignState::Running } else { CampaignState::Loading };
     sqlx::query(
         "INSERT INTO dispatch_campaign (id, name, template, version, lane, purpose, state, source, created_at,
-             created_by, started_at, kept)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             created_by, started_at, kept, hold, start_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(new.id.0.to_vec())
     .bind(new.name.as_str())
@@ -130,6 +139,8 @@ pub async fn insert(conn: &mut AnyConnection, new: &NewCampaign) -> Result<()> {
     .bind(new.created_by.as_str())
     .bind(new.stream.then_some(new.created_at))
     .bind(serde_json::to_string(&Account::default()).unwrap_or_default())
+    .bind(i64::from(new.hold))
+    .bind(new.start_at)
     .execute(conn)
     .await?;
     Ok(())
@@ -168,6 +179,9 @@ pub async fn shift(
     if was == CampaignState::Running && is_done(conn, id).await? {
         was = CampaignState::Done;
     }
+    if was == CampaignState::Loading && is_held(conn, id).await? {
+        was = CampaignState::Held;
+    }
     let lane: String = row.try_get(0)?;
     let mut awaited = Vec::new();
     if from.contains(&was) {
@@ -180,6 +194,38 @@ pub async fn shift(
         awaited = notice::give(conn, Id::new(now), &lane, id).await?;
     }
     Ok(Some(Shifted { lane, was, awaited }))
+}
+
+/// Whether a campaign that does not leave yet is taken in completely: it is held, since it would have begun with that.
+/// Its stored state stays the one in which no frame leaves, so that nothing can between two commits.
+async fn is_held(conn: &mut AnyConnection, id: Id) -> Result<bool> {
+    let loaded = sqlx::query("SELECT 1 FROM dispatch_import WHERE campaign = $1 AND state = 'complete'");
+    Ok(loaded.bind(id.0.to_vec()).fetch_optional(conn).await?.is_some())
+}
+
+/// Says when a campaign begins by itself, or that it does not; answers whether it waits at all, and locks it if so.
+pub async fn schedule(conn: &mut AnyConnection, id: Id, at: Option<Millis>) -> Result<bool> {
+    let set =
+        sqlx::query("UPDATE dispatch_campaign SET start_at = $1 WHERE id = $2 AND state = 'loading' AND hold = 1");
+    Ok(set.bind(at).bind(id.0.to_vec()).execute(conn).await?.rows_affected() == 1)
+}
+
+/// Campaigns that are held and whose time has come.
+pub async fn due(store: &Store, now: Millis) -> Result<Vec<Id>> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT c.id FROM dispatch_campaign c JOIN dispatch_import i ON i.campaign = c.id
+         WHERE c.state = 'loading' AND c.hold = 1 AND c.start_at <= $1 AND i.state = 'complete' LIMIT 100",
+    )
+    .bind(now)
+    .fetch_all(store.reader())
+    .await?;
+    rows.into_iter().map(rows::id_column).collect()
+}
+
+/// Whether a campaign waits for a word when its file is taken in.
+pub async fn waits(conn: &mut AnyConnection, id: Id) -> Result<bool> {
+    let held = sqlx::query("SELECT 1 FROM dispatch_campaign WHERE id = $1 AND hold = 1");
+    Ok(held.bind(id.0.to_vec()).fetch_optional(conn).await?.is_some())
 }
 
 /// Whether all of a running campaign is taken in and nothing of it is left to send.
@@ -206,7 +252,7 @@ pub async fn kept_back(store: &Store, lane: &str) -> Result<Vec<(Id, CampaignSta
 }
 
 const COLUMNS: &str = "SELECT c.id, c.name, c.template, c.version, c.lane, c.purpose, c.state, c.source, c.created_at,
-    c.created_by, c.started_at, c.kept, i.state, CAST(COALESCE(i.refused, 0) AS BIGINT), i.accepted
+    c.created_by, c.started_at, c.kept, i.state, CAST(COALESCE(i.refused, 0) AS BIGINT), i.accepted, c.start_at
     FROM dispatch_campaign c LEFT JOIN dispatch_import i ON i.campaign = c.id";
 
 /// One campaign.
@@ -257,7 +303,6 @@ async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
     let state = CampaignState::from_name(&row.try_get::<String, _>(6)?)?;
     let import: Option<String> = row.try_get(12)?;
     let loaded = import.is_none_or(|state| state == "complete");
-    let running = state == CampaignState::Running;
     Ok(Campaign {
         id,
         name: row.try_get(1)?,
@@ -265,11 +310,16 @@ async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
         version: row.try_get::<i64, _>(3)? as u32,
         lane: row.try_get(4)?,
         purpose: row.try_get::<String, _>(5)?.parse().map_err(|()| damaged("purpose"))?,
-        state: if running && loaded && account.pending == 0 { CampaignState::Done } else { state },
+        state: match state {
+            CampaignState::Running if loaded && account.pending == 0 => CampaignState::Done,
+            CampaignState::Loading if loaded => CampaignState::Held,
+            state => state,
+        },
         source: row.try_get(7)?,
         created_at: row.try_get(8)?,
         created_by: row.try_get(9)?,
         started_at: row.try_get(10)?,
+        start_at: row.try_get(15)?,
         refused: row.try_get::<i64, _>(13)? as u64,
         loaded,
         account,

@@ -27,6 +27,8 @@ pub const TEXTS: Catalog =
 
 /// How often retention looks.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
+/// How often campaigns are looked at whose time may have come.
+const SCHEDULE_EVERY: Duration = Duration::from_secs(2);
 /// How often what waits is counted for `/metrics`: as often as that is usually read.
 const PENDING_EVERY: Duration = Duration::from_secs(15);
 
@@ -49,7 +51,7 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
         ],
         panels: page::panels(),
         concerns: vec![Arc::new(|ctx, reader| Box::pin(page::concerns(ctx, reader)))],
-        jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone())],
+        jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone()), schedule_job(dispatch)],
         checks: vec![lanes_check()],
         ..Component::new("dispatch", TEXTS)
     }
@@ -106,6 +108,19 @@ fn retention_job(dispatch: Arc<Dispatch>) -> Job {
                 let (store, clock) = (dispatch.ctx().store(), dispatch.ctx().clock());
                 retention::run(store, clock.now_ms(), dispatch.config().keep_days).await
             })
+        }),
+    }
+}
+
+fn schedule_job(dispatch: Arc<Dispatch>) -> Job {
+    Job {
+        name: "schedule",
+        every: SCHEDULE_EVERY,
+        // Of two that let a campaign go the second finds it gone.
+        place: Place::Everywhere,
+        run: Arc::new(move || {
+            let dispatch = dispatch.clone();
+            Box::pin(async move { dispatch.start_due().await })
         }),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use naru_component::ctx::Ctx;
+use naru_core::clock::Millis;
 use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_core::metric::Series;
@@ -259,16 +260,47 @@ impl Dispatch {
 
     /// Lets a campaign go on.
     pub async fn resume(&self, campaign: Id) -> Result<(), Failure> {
-        let moved =
-            self.shift(campaign, &[CampaignState::Paused, CampaignState::Running], CampaignState::Running).await?;
+        const FROM: &[CampaignState] = &[CampaignState::Paused, CampaignState::Held, CampaignState::Running];
+        let moved = self.shift(campaign, FROM, CampaignState::Running).await?;
         self.noticed(moved.awaited).await.map(drop)
+    }
+
+    /// Says when a campaign that waits begins by itself; with `None` it waits for a person again.
+    pub async fn schedule(&self, campaign: Id, at: Option<Millis>) -> Result<(), Failure> {
+        let store = self.ctx.store();
+        let set =
+            store.write(move |conn| Box::pin(async move { campaign::schedule(conn, campaign, at).await })).await?;
+        if set {
+            return Ok(());
+        }
+        let unknown = || Failure::not_found("campaign-unknown").arg("campaign", campaign);
+        let shown = campaign::show(store, campaign).await?.ok_or_else(unknown)?;
+        Err(Failure::conflict("campaign-not-held").arg("name", shown.name).arg("state", shown.state.name()))
+    }
+
+    /// Lets campaigns go whose time has come.
+    pub async fn start_due(&self) -> Result<(), Failure> {
+        for campaign in campaign::due(self.ctx.store(), self.ctx.clock().now_ms()).await? {
+            match self.resume(campaign).await {
+                Ok(()) => tracing::info!(campaign.id = %campaign, "a campaign's time has come"),
+                // Somebody cancelled it or let it go a moment ago.
+                Err(failure) if failure.code == "campaign-state" => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
     }
 
     /// Ends a campaign: what has not left will not, and of its file nothing more is taken in. Said again, it finishes
     /// what was cut off.
     pub async fn cancel(&self, campaign: Id) -> Result<(), Failure> {
-        const FROM: &[CampaignState] =
-            &[CampaignState::Loading, CampaignState::Running, CampaignState::Paused, CampaignState::Cancelled];
+        const FROM: &[CampaignState] = &[
+            CampaignState::Loading,
+            CampaignState::Held,
+            CampaignState::Running,
+            CampaignState::Paused,
+            CampaignState::Cancelled,
+        ];
         let mut awaited = self.shift(campaign, FROM, CampaignState::Cancelled).await?.awaited;
         // A lease that passes on meanwhile is looked at again; bounded, since nobody takes it for less than seconds.
         for _ in 0..CANCEL_ROUNDS {

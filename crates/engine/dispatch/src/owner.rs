@@ -492,7 +492,7 @@ async fn act(running: &Running, shard: &Shard, notice: &Notice) -> Result<(), Fa
             return answered.await.map_err(|_| gone())?;
         }
         // Nothing of it has left or will.
-        Some(CampaignState::Loading | CampaignState::Done) | None => return Ok(()),
+        Some(CampaignState::Loading | CampaignState::Held | CampaignState::Done) | None => return Ok(()),
     };
     let (done, taken) = oneshot::channel();
     running.order(Order::Event(Event::PauseCampaign { campaign, paused }, done)).await;

@@ -8,6 +8,7 @@ pub const SCHEMA: &[Migration] = &[
     Migration { version: 2, name: "how a request left", oldest: "0.1", sql: OUTLET },
     Migration { version: 3, name: "shares of caps", oldest: "0.1", sql: SHARES },
     Migration { version: 4, name: "what came to which state when", oldest: "0.1", sql: HISTORY },
+    Migration { version: 5, name: "campaigns that wait for a word", oldest: "0.1", sql: HELD },
 ];
 
 /// Empty is the lane's own account.
@@ -33,6 +34,12 @@ CREATE TABLE dispatch_history (
     failed BIGINT NOT NULL, expired BIGINT NOT NULL, suppressed BIGINT NOT NULL, cancelled BIGINT NOT NULL,
     unknown BIGINT NOT NULL, PRIMARY KEY (at, lane, campaign));
 CREATE INDEX dispatch_history_campaign ON dispatch_history (campaign, at);
+";
+
+const HELD: &str = "
+-- hold: 1 stays in loading when its file is taken in, until a person lets it go or start_at has come.
+ALTER TABLE dispatch_campaign ADD COLUMN hold BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE dispatch_campaign ADD COLUMN start_at BIGINT;
 ";
 
 const FIRST: &str = "

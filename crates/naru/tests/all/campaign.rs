@@ -8,6 +8,7 @@ use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 
+use crate::browser::Browser;
 use crate::house::{House, Serve, http, text};
 
 /// A running `naru sandbox`.
@@ -471,5 +472,48 @@ async fn two_requests_to_stop_leave_no_request_without_its_outcome() {
     let all = finished(&house, "c").await;
     assert_eq!(all["account"]["sent"], 60);
     check_ledger(&vendor.entries().await, &known, 60);
+    serve.stop().await;
+}
+
+#[tokio::test]
+async fn a_campaign_that_waits_begins_by_a_word_at_its_time_or_by_a_page() {
+    let house = House::new();
+    let vendor = Vendor::start(&house, &[]).await;
+    let serve = house.serve().await;
+    house.done(&["template", "push", "templates"]);
+    let send = |name: &str, more: &[&str]| {
+        house.write("w.csv", "to,name,order\n01012345678,김민지,A-1\n01012345679,이준호,A-2\n");
+        house.done(&[&["send", "--template", "shipped", "--to", "w.csv", "--name", name], more].concat())
+    };
+    assert!(send("held", &["--hold"]).contains("It waits: `naru campaign resume held`"));
+    assert!(send("timed", &["--at", "2999-01-01 09:00"]).contains("timed begins at 2999-01-01 09:00"));
+    let (code, said) = house.refused(&["send", "--template", "shipped", "--to", "w.csv", "--at", "2001-01-01 09:00"]);
+    assert!(code == 2 && said.contains("is over"), "{said}");
+    let state = |name: &str| campaign(&house, name)["state"].as_str().unwrap().to_owned();
+    assert_eq!((state("held"), state("timed")), ("held".to_owned(), "held".to_owned()));
+    house.done(&["campaign", "resume", "held"]);
+    eventually("what was let go to be done", PATIENCE, async || (state("held") == "done").then_some(())).await;
+    assert_eq!(vendor.entries().await.len(), 2);
+    // A second from now.
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    house.done(&["campaign", "schedule", "timed", "--at", &at.to_string()]);
+    eventually("the other to be done at its time", PATIENCE, async || (state("timed") == "done").then_some(())).await;
+    let (code, said) = house.refused(&["campaign", "schedule", "timed", "--off"]);
+    assert!(code == 1 && said.contains("does not wait to begin"), "{said}");
+
+    send("by page", &["--hold"]);
+    let id = campaign(&house, "by page")["id"].as_str().unwrap().to_owned();
+    let browser = Browser::sign_in(&house, &serve, "minji", "operate").await;
+    let path = format!("/campaigns/{id}");
+    let page = browser.get(&path).await;
+    assert!(page.text.contains("It waits until somebody sends it"), "{}", page.text);
+    let late = browser.post(&format!("{path}/schedule"), &[("at", "2001-01-01T09:00")]).await;
+    assert!(late.text.contains("is over") && late.text.contains("value=\"2001-01-01T09:00\""), "{}", late.text);
+    assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "2999-01-01T09:00")]).await.status, 303);
+    assert!(browser.get(&path).await.text.contains("It begins by itself at 2999-01-01 09:00:00"));
+    assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "")]).await.status, 303);
+    assert_eq!(browser.post(&format!("{path}/start"), &[]).await.status, 303);
+    eventually("the last to be done", PATIENCE, async || (state("by page") == "done").then_some(())).await;
+    house.done(&["audit"]);
     serve.stop().await;
 }

@@ -131,9 +131,12 @@ impl Saver {
                 if !reached.complete {
                     return Ok(Ok(false));
                 }
-                let loading = [CampaignState::Loading];
+                if campaign::waits(conn, campaign).await? {
+                    return Ok(Ok(false));
+                }
+                let loading = [CampaignState::Loading, CampaignState::Held];
                 let moved = campaign::shift(conn, campaign, &loading, CampaignState::Running, now).await?;
-                Ok(Ok(moved.is_some_and(|moved| moved.was == CampaignState::Loading)))
+                Ok(Ok(moved.is_some_and(|moved| loading.contains(&moved.was))))
             })
         });
         stored.await

@@ -18,6 +18,8 @@ pub struct File {
     pub name: &'static str,
     pub purpose: Purpose,
     pub stream: bool,
+    /// Waits for a word when it is taken in.
+    pub hold: bool,
     pub lane: &'static str,
     pub rows: Vec<Row>,
 }
@@ -37,7 +39,14 @@ impl File {
     /// Rows to `count` numbers, each with a text of `bytes`.
     pub fn new(name: &'static str, count: usize, bytes: usize) -> File {
         let row = |n| Row { to: phone(n), customer: None, expires_at: None, text: "x".repeat(bytes), refused: false };
-        File { name, purpose: Purpose::Info, stream: false, lane: LANE, rows: (0..count).map(row).collect() }
+        File {
+            name,
+            purpose: Purpose::Info,
+            stream: false,
+            hold: false,
+            lane: LANE,
+            rows: (0..count).map(row).collect(),
+        }
     }
 
     /// The key of the whole: the same file under the same name has the same.
@@ -95,6 +104,8 @@ impl File {
             lane: self.lane.to_owned(),
             purpose: self.purpose,
             stream: self.stream,
+            hold: self.hold,
+            start_at: None,
             source: format!("{}.csv", self.name),
             created_at: now,
             created_by: "test".to_owned(),

@@ -16,6 +16,7 @@ mod accepted_is_durable;
 mod account_always_balances;
 mod allow_list;
 mod campaign_cancel;
+mod campaign_hold;
 mod campaign_pause;
 mod clock_is_set;
 mod commit_answer_lost;
