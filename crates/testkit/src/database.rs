@@ -1,12 +1,14 @@
-//! A fresh database for each test, on either engine.
+//! A fresh database for each test: SQLite on the machine's disk, SQLite on a disk in memory that loses power, PostgreSQL.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
+use crate::disk::Disk;
 use crate::server::Server;
 use crate::temp_dir;
 
@@ -15,44 +17,66 @@ use crate::temp_dir;
 pub enum Engine {
     /// A file of its own.
     Sqlite,
+    /// The same on a disk in memory, whose power a test cuts.
+    Memory,
     /// A database of its own on the one server of the test run.
     Postgres,
 }
 
 impl Engine {
-    /// Both, for suites that run over each.
-    pub const ALL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
+    /// For suites that run over each.
+    pub const ALL: [Engine; 3] = [Engine::Sqlite, Engine::Memory, Engine::Postgres];
+
+    /// For suites that cut no power: before it is cut, memory is as the machine's disk.
+    pub const REAL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 }
 
 /// An empty database and a folder beside it; both go when the value is dropped.
 pub struct Database {
     url: String,
     folder: TempDir,
+    disk: Option<Disk>,
     /// The server's own URL, where there is a database to drop.
     server_url: Option<String>,
 }
 
 /// Creates an empty database.
 pub async fn database(engine: Engine) -> Database {
+    // Other seeds for each test, and the same in each run of one test alone.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let folder = temp_dir();
     match engine {
         Engine::Sqlite => {
             let url = format!("sqlite:{}", folder.path().join("naru.db").display());
-            Database { url, folder, server_url: None }
+            Database { url, folder, disk: None, server_url: None }
         }
+        Engine::Memory => database_in_memory(NEXT.fetch_add(1, Ordering::Relaxed)),
         Engine::Postgres => {
             let server_url = server_url();
             let name = name_of(folder.path());
             run(&server_url, &format!("CREATE DATABASE \"{name}\"")).await.expect("the test server creates databases");
-            Database { url: with_database(&server_url, name), folder, server_url: Some(server_url) }
+            Database { url: with_database(&server_url, name), folder, disk: None, server_url: Some(server_url) }
         }
     }
+}
+
+/// Creates an empty database in memory; `seed` decides what is left of it when the power goes.
+pub fn database_in_memory(seed: u64) -> Database {
+    let folder = temp_dir();
+    let disk = Disk::mount(folder.path(), seed);
+    let url = format!("sqlite:{}", folder.path().join("naru.db").display());
+    Database { url, folder, disk: Some(disk), server_url: None }
 }
 
 impl Database {
     /// What goes into `[store] url`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its disk, where that is in memory.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// A folder that lives as long as the database: naru's `data_dir`.

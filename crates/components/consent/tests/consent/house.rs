@@ -63,7 +63,7 @@ impl House {
     /// Another naru on the same data that has read nothing yet. SQLite has one owner, so there it is the next process.
     pub async fn another(&self) -> House {
         let store = match self.engine {
-            Engine::Sqlite => self.ctx.store().clone(),
+            Engine::Sqlite | Engine::Memory => self.ctx.store().clone(),
             Engine::Postgres => open(&self.database).await,
         };
         House::over(store, self.database.clone(), self.engine, self.clock.clone())

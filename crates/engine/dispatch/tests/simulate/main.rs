@@ -21,7 +21,6 @@ macro_rules! planted {
 
 mod disk;
 mod plan;
-mod random;
 mod rules;
 mod vendor;
 mod watch;
@@ -75,11 +74,9 @@ const SEEN: [&str; 34] = [
     "shared",
 ];
 
-/// How many seeds this run plays: more for `cargo xtask simulate --seeds N`.
+/// The seeds of this run: more of them for `cargo xtask simulate --seeds N`.
 fn seeds() -> std::ops::Range<u64> {
-    let first = |name: &str| std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok());
-    let from = first("NARU_SIMULATE_FROM").unwrap_or(0);
-    from..from + first("NARU_SIMULATE_SEEDS").unwrap_or(SEEDS)
+    naru_testkit::random::seeds("NARU_SIMULATE", SEEDS)
 }
 
 fn play(seed: u64) -> BTreeMap<&'static str, u64> {

@@ -9,7 +9,7 @@ use naru_dispatch::lane::Options;
 use naru_dispatch::lane::pace::{Caps, Pace};
 use naru_dispatch::provider::Level;
 
-use crate::random::Random;
+use naru_testkit::random::Random;
 
 pub const SECOND: Micros = 1_000_000;
 /// Frames come, people act and machines die within this time.

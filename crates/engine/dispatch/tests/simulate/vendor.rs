@@ -9,7 +9,7 @@ use naru_dispatch::lane::ChunkKey;
 use naru_dispatch::provider::{Answer, Level, Verdict};
 
 use crate::plan::{Faults, SECOND};
-use crate::random::Random;
+use naru_testkit::random::Random;
 
 /// What names a request to a provider: the chunk, and for single sends the slot.
 pub type RequestKey = (Id, u16, u16);

@@ -20,7 +20,7 @@ fn fence(loan: Loan) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_beside_one_instance_do_not_hold_the_same() {
-    for engine in Engine::ALL {
+    for engine in Engine::REAL {
         let shop = shop(engine).await;
         let process = shop.process("shop-1");
         let first = fence(lent::take(&process, &ask("leader/feed", "a")).await.unwrap());

@@ -17,9 +17,9 @@ use naru_dispatch::side::State;
 use self::receipts::{ByFrame, Merge};
 use crate::disk::{Campaign, Disk, End};
 use crate::plan::{Order, Plan, SECOND};
-use crate::random::Random;
 use crate::vendor::Vendor;
 use crate::watch::Watch;
+use naru_testkit::random::Random;
 
 /// Where a machine's monotonic clock stands at the beginning.
 pub const MONO_START: Micros = 3_600 * SECOND;
