@@ -1,20 +1,18 @@
 //! Statements that go together are stored together or not at all, whoever shares the transaction.
 
-#![allow(clippy::unwrap_used)]
-
-use naru_core::lifecycle::Lifecycle;
-use naru_store::open::{Access, StoreConfig};
 use naru_store::script::{Bound, Script};
 use naru_store::{Result, Store, many};
-use naru_testkit::database::{Engine, database};
 use sqlx::{Executor, Row};
+
+use crate::on_each_engine;
 
 /// More than one statement takes.
 const ROWS: i64 = 300;
 
 #[tokio::test]
 async fn a_script_is_stored_whole_and_sees_what_it_added() {
-    on_each_engine(async |store| {
+    on_each_engine(async |house| {
+        let store = house.store_of_numbers().await;
         let counted = store.write_script(|script| {
             Box::pin(async move {
                 add(script, 0..ROWS).await?;
@@ -24,14 +22,15 @@ async fn a_script_is_stored_whole_and_sees_what_it_added() {
             })
         });
         assert_eq!(counted.await.unwrap(), ROWS);
-        assert_eq!(count(store).await, ROWS + 1);
+        assert_eq!(count(&store).await, ROWS + 1);
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_statement_that_fails_takes_its_own_script_and_no_other() {
-    on_each_engine(async |store| {
+    on_each_engine(async |house| {
+        let store = house.store_of_numbers().await;
         store.write_script(|script| Box::pin(add(script, 7..8))).await.unwrap();
         // All wait while the first runs, so that they share a transaction.
         let (blocked, first, failed, last, asked) = tokio::join!(
@@ -48,18 +47,19 @@ async fn a_statement_that_fails_takes_its_own_script_and_no_other() {
         failed.unwrap_err();
         last.unwrap();
         asked.unwrap();
-        assert_eq!(count(store).await, 1 + 100 + 100 + 1);
+        assert_eq!(count(&store).await, 1 + 100 + 100 + 1);
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_script_of_nothing_answers() {
-    on_each_engine(async |store| {
+    on_each_engine(async |house| {
+        let store = house.store_of_numbers().await;
         assert_eq!(store.write_script(|_| Box::pin(async { Ok(1) })).await.unwrap(), 1);
         store.write_script(|script| Box::pin(add(script, 0..0))).await.unwrap();
         store.write_script(|script| Box::pin(add(script, 0..1))).await.unwrap();
-        assert_eq!(count(store).await, 1);
+        assert_eq!(count(&store).await, 1);
     })
     .await;
 }
@@ -75,16 +75,4 @@ async fn add(script: &mut Script<'_>, numbers: std::ops::Range<i64>) -> Result<(
 
 async fn count(store: &Store) -> i64 {
     sqlx::query_scalar("SELECT COUNT(*) FROM number").fetch_one(store.reader()).await.unwrap()
-}
-
-async fn on_each_engine(test: impl AsyncFn(&Store)) {
-    for engine in Engine::ALL {
-        let database = database(engine).await;
-        let config = StoreConfig { url: database.url().to_owned(), ..StoreConfig::default() };
-        let store = Store::open(&config, database.folder(), Access::Write, &Lifecycle::default()).await.unwrap();
-        let table = "CREATE TABLE number (n BIGINT NOT NULL PRIMARY KEY)";
-        store.write(move |conn| Box::pin(async move { Ok(conn.execute(table).await.map(drop)?) })).await.unwrap();
-        test(&store).await;
-        store.close().await;
-    }
 }
