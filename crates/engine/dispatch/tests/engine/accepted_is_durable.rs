@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::app::{LANE, TestApp};
 use crate::life::{batch, message, messages, phone, template_ref};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     ids_are_found_after_a_kill_right_after_the_answer,
@@ -22,6 +22,8 @@ on_both_engines!(
     more_calls_than_may_wait_are_told_when_to_come_back,
     a_call_over_several_templates_and_frames_keeps_its_places,
 );
+
+with_power_cuts!(ids_are_found_after_a_kill_right_after_the_answer);
 
 fn ids_are_found_after_a_kill_right_after_the_answer(mut app: TestApp) {
     app.start_intake();

@@ -1,7 +1,7 @@
 //! The engine as a process of its own that a test starts, stops, kills and starts again on the same data.
 //!
-//! Each life has a runtime of its own. A kill takes that runtime away between two polls of whatever is going on; the
-//! vendor, like the database, stands outside and keeps what it has seen. Dropping the app proves the account and joins
+//! Each life has a runtime of its own. A kill takes that runtime away between two polls of whatever is going on, and on a
+//! disk in memory its power first; the vendor, like the database, stands outside and keeps what it has seen. Dropping the app proves the account and joins
 //! it with the vendor's ledger, so every test ends with that whatever else it looks at.
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use naru_job::instance::Instance;
 use naru_store::Store;
 use naru_store::open::{Access, StoreConfig};
 use naru_testkit::database::Engine;
+use naru_testkit::disk::Disk;
 use naru_testkit::proxy::Proxy;
 use naru_testkit::wait::PATIENCE;
 use tokio::runtime::Runtime;
@@ -62,6 +63,15 @@ pub struct TestApp {
 impl TestApp {
     /// On an empty database, not started yet.
     pub fn new(engine: Engine) -> TestApp {
+        TestApp::on(engine, runtime().block_on(Data::new(engine)))
+    }
+
+    /// On a disk in memory, of which `seed` decides what a power cut leaves.
+    pub fn in_memory(seed: u64) -> TestApp {
+        TestApp::on(Engine::Memory, Data::in_memory(seed))
+    }
+
+    fn on(engine: Engine, data: Data) -> TestApp {
         let clock = TestClock::shared();
         TestApp {
             vendor: Vendor::new(clock.clone()),
@@ -71,7 +81,7 @@ impl TestApp {
             damaged: false,
             let_go: false,
             engine,
-            data: runtime().block_on(Data::new(engine)),
+            data,
             life: None,
         }
     }
@@ -101,7 +111,7 @@ impl TestApp {
 
     /// A second naru beside the one that runs. An embedded store has one owner, so there the two share it.
     pub fn another(&self) -> Life {
-        self.begin("another", (self.engine == Engine::Sqlite).then(|| self.store().clone())).unwrap()
+        self.begin("another", (self.engine != Engine::Postgres).then(|| self.store().clone())).unwrap()
     }
 
     /// What presence keeps: the second one is there.
@@ -118,9 +128,22 @@ impl TestApp {
         self.life.take().expect("something runs").stop();
     }
 
-    /// Ends the life between two polls.
+    /// Ends the life between two polls, and where its disk is in memory by a power cut.
     pub fn kill(&mut self) {
-        self.life.take().expect("something runs").kill();
+        let life = self.life.take().expect("something runs");
+        match self.data.disk() {
+            None => life.kill(),
+            Some(disk) => {
+                disk.cut();
+                life.kill();
+                disk.power_on();
+            }
+        }
+    }
+
+    /// The disk in memory.
+    pub fn disk(&self) -> &Disk {
+        self.data.disk().expect("its disk is in memory")
     }
 
     /// Kills it, and starts it again a while later.
@@ -258,7 +281,15 @@ impl Drop for TestApp {
 
 /// A runtime of one life.
 pub fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    #[cfg(feature = "plants")]
+    {
+        use naru_dispatch::plant::{Plant, is, plant};
+        // A fault is planted in a thread; the engine runs on these.
+        let fault = Plant::ALL.into_iter().find(|fault| is(*fault));
+        builder.on_thread_start(move || plant(fault));
+    }
+    builder.worker_threads(2).enable_all().build().unwrap()
 }
 
 /// How long ending in good order may take.

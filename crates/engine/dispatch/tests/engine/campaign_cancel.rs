@@ -9,12 +9,21 @@ use naru_dispatch::provider::Verdict;
 use crate::app::{DOWN, LANE, TestApp};
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::change;
-use crate::on_both_engines;
 use crate::vendor::Deed;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     what_has_not_left_is_cancelled,
     a_paused_campaign_can_be_cancelled,
+    what_waits_for_another_try_is_cancelled,
+    a_cancel_cut_off_by_a_kill_is_finished,
+    requests_in_doubt_are_resolved_after_a_cancel_and_a_kill,
+    requests_in_doubt_of_frames_not_in_memory_are_not_called_cancelled,
+    a_campaign_is_cancelled_while_no_lane_runs,
+    what_a_lane_that_is_gone_left_is_cancelled_or_unknown,
+);
+
+with_power_cuts!(
     what_waits_for_another_try_is_cancelled,
     a_cancel_cut_off_by_a_kill_is_finished,
     requests_in_doubt_are_resolved_after_a_cancel_and_a_kill,

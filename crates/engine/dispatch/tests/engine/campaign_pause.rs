@@ -6,7 +6,7 @@ use naru_dispatch::campaign::CampaignState;
 
 use crate::app::TestApp;
 use crate::file::{File, QUARTER_FRAME};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     what_is_paused_starts_nothing_and_goes_on_later,
@@ -15,6 +15,8 @@ on_both_engines!(
     a_stream_paused_while_its_file_is_read_stays_paused,
     a_pause_that_makes_no_sense_is_refused,
 );
+
+with_power_cuts!(a_pause_holds_over_a_kill);
 
 /// 60 frames, of which the lane has some in memory.
 const MESSAGES: usize = 240;

@@ -12,7 +12,7 @@ use crate::app::{DOWN, TestApp};
 use crate::clock::DAY;
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::{batch, messages};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     a_day_that_comes_back_has_no_more_than_its_messages,
@@ -20,6 +20,8 @@ on_both_engines!(
     a_key_keeps_its_answer_when_the_clock_is_set_back_over_midnight,
     what_waits_goes_on_when_the_clock_is_set_forward,
 );
+
+with_power_cuts!(a_day_that_comes_back_has_no_more_than_its_messages);
 
 const HOUR: Millis = 3_600_000;
 const A_DAY: Millis = DAY.as_millis() as Millis;

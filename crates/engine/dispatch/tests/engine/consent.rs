@@ -8,7 +8,7 @@ use naru_dispatch::message::Purpose;
 
 use crate::app::TestApp;
 use crate::life::{messages, phone};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     the_suppressed_are_left_out_and_the_rest_goes,
@@ -16,6 +16,8 @@ on_both_engines!(
     a_change_holds_from_the_next_chunk,
     without_consent_advertisements_are_refused,
 );
+
+with_power_cuts!(an_advertisement_held_for_the_night_leaves_in_the_morning);
 
 fn the_suppressed_are_left_out_and_the_rest_goes(mut app: TestApp) {
     app.people.as_ref().unwrap().rule(|_, _, to| match to {

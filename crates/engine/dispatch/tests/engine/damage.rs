@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use crate::app::{DOWN, TestApp};
 use crate::life::{change, messages, number, phone};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     a_flipped_byte_of_a_body_sets_its_frame_aside,
@@ -21,6 +21,13 @@ on_both_engines!(
     a_byte_flipped_after_the_claim_ends_its_frame_and_no_other,
     damage_in_a_settled_frame_is_told_by_the_audit,
     a_wrong_count_is_told_by_the_audit,
+);
+
+with_power_cuts!(
+    a_flipped_byte_of_a_body_sets_its_frame_aside,
+    a_flipped_byte_of_the_states_sets_its_frame_aside,
+    a_flipped_byte_of_the_codes_sets_its_frame_aside,
+    what_was_settled_stays_so_when_its_frame_is_set_aside,
 );
 
 /// Which stored bytes change.

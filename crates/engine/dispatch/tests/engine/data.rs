@@ -1,10 +1,11 @@
-//! Where one test's data is: an SQLite file of its own, or a schema of its own in a PostgreSQL database that the tests
-//! running at one time share, since making a database takes longer than most of them.
+//! Where one test's data is: an SQLite file of its own, on a disk or in memory, or a schema of its own in a PostgreSQL
+//! database that the tests running at one time share, since making a database takes longer than most of them.
 
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
-use naru_testkit::database::{Database, Engine, database};
+use naru_testkit::database::{Database, Engine, database, database_in_memory};
+use naru_testkit::disk::Disk;
 use naru_testkit::proxy::Proxy;
 use naru_testkit::temp_dir;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -22,7 +23,7 @@ impl Data {
     pub async fn new(engine: Engine) -> Data {
         let folder = temp_dir();
         let database = match engine {
-            Engine::Sqlite => Arc::new(database(engine).await),
+            Engine::Sqlite | Engine::Memory => Arc::new(database(engine).await),
             Engine::Postgres => shared().await,
         };
         let mut url = database.url().to_owned();
@@ -37,9 +38,20 @@ impl Data {
         Data { url, folder, database, line: None }
     }
 
+    /// On a disk in memory, of which a seed decides what a cut leaves.
+    pub fn in_memory(seed: u64) -> Data {
+        let database = Arc::new(database_in_memory(seed));
+        Data { url: database.url().to_owned(), folder: temp_dir(), database, line: None }
+    }
+
     /// What goes into `[store] url`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The disk whose power can be cut, where there is one.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.database.disk()
     }
 
     /// Ends every connection of this test's own, as a server that is restarted does.

@@ -5,9 +5,11 @@ use naru_dispatch::message::Purpose;
 use crate::app::{DOWN, TestApp};
 use crate::clock::DAY;
 use crate::life::messages;
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(a_days_messages_are_the_cap_and_the_next_day_goes_on, single_sends_keep_to_the_cap);
+
+with_power_cuts!(a_days_messages_are_the_cap_and_the_next_day_goes_on, single_sends_keep_to_the_cap);
 
 /// The lane has nothing more to do today.
 fn until_spent(app: &TestApp, sent: u64) {

@@ -13,7 +13,7 @@ use crate::clock::DAY;
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::{batch, change, messages, report};
 use crate::vendor::Deed;
-use crate::{on_both_engines, on_postgres};
+use crate::{on_both_engines, on_postgres, with_power_cuts};
 
 on_both_engines!(
     what_is_not_in_doubt_leaves_by_the_next_account,
@@ -25,6 +25,12 @@ on_both_engines!(
     an_account_with_messages_of_its_own_carries_them_first,
     doubts_of_an_account_that_is_gone_are_left_to_a_person,
     a_route_that_makes_no_sense_is_refused,
+);
+
+with_power_cuts!(
+    a_kill_in_mid_failover_loses_and_doubles_nothing,
+    batches_in_doubt_stay_batches,
+    an_account_with_messages_of_its_own_carries_them_first,
 );
 on_postgres!(both_accounts_move_with_the_lane, shards_and_those_that_stand_by_for_them_settle_down);
 

@@ -7,9 +7,11 @@ use naru_dispatch::message::Purpose;
 use crate::app::TestApp;
 use crate::file::File;
 use crate::life::{message, messages, phone};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(messages_to_a_number_are_found_newest_first);
+
+with_power_cuts!(messages_to_a_number_are_found_newest_first);
 
 fn messages_to_a_number_are_found_newest_first(mut app: TestApp) {
     app.start();

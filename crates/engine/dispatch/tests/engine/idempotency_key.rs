@@ -7,7 +7,7 @@ use naru_dispatch::message::{MessageId, Purpose};
 use crate::app::TestApp;
 use crate::clock::DAY;
 use crate::life::{batch, message, messages, phone};
-use crate::{on_both_engines, on_postgres};
+use crate::{on_both_engines, on_postgres, with_power_cuts};
 
 on_both_engines!(
     the_same_call_again_gets_the_first_answer,
@@ -18,6 +18,8 @@ on_both_engines!(
     a_key_is_forgotten_after_seven_days_and_not_before,
     a_key_of_a_days_first_hour_is_found,
 );
+
+with_power_cuts!(a_key_is_known_after_a_kill_right_after_the_answer, refused_items_keep_their_places_in_the_answer);
 
 on_postgres!(two_processes_at_once_with_one_key_are_one);
 

@@ -6,12 +6,17 @@ use naru_dispatch::campaign::CampaignState;
 use crate::app::TestApp;
 use crate::file::{File, QUARTER_FRAME};
 use crate::life::Life;
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     a_stream_cancelled_while_its_file_is_read_takes_nothing_more,
     a_file_cancelled_while_it_is_read_takes_nothing_more,
     a_file_whose_reader_went_away_can_be_cancelled,
+);
+
+with_power_cuts!(
+    a_stream_cancelled_while_its_file_is_read_takes_nothing_more,
+    a_file_cancelled_while_it_is_read_takes_nothing_more,
 );
 
 const MESSAGES: usize = 240;

@@ -7,13 +7,15 @@ use naru_dispatch::import::Done;
 
 use crate::app::{DOWN, LANE, TestApp};
 use crate::file::{File, QUARTER_FRAME};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     each_line_is_taken_once_whoever_is_killed,
     a_reader_that_goes_away_can_come_back,
     a_route_changed_meanwhile_does_not_tear_a_file_in_two,
 );
+
+with_power_cuts!(each_line_is_taken_once_whoever_is_killed);
 
 fn a_file() -> File {
     let mut file = File::new("killed", 240, QUARTER_FRAME);

@@ -7,7 +7,7 @@ use naru_dispatch::import::Begun;
 
 use crate::app::TestApp;
 use crate::file::File;
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     a_second_reader_waits_while_the_first_lives,
@@ -15,6 +15,8 @@ on_both_engines!(
     a_reader_that_goes_away_frees_no_others_lease,
     a_finished_file_is_not_taken_again,
 );
+
+with_power_cuts!(a_finished_file_is_not_taken_again);
 
 fn a_second_reader_waits_while_the_first_lives(mut app: TestApp) {
     let file = File::new("leased", 10, 10);

@@ -1,5 +1,6 @@
-//! The engine as a whole on a real SQLite file and on a real PostgreSQL: one rule or fault a file, each case written
-//! once and run on both. Every case ends by proving the account and by joining it with the vendor's ledger.
+//! The engine as a whole on a real SQLite file, on SQLite on a disk that loses power, and on a real PostgreSQL: one rule or
+//! fault a file, each case written once and run on all of them. A kill is a power cut where there is a power to cut. Every
+//! case ends by proving the account and by joining it with the vendor's ledger.
 
 #![allow(clippy::unwrap_used, reason = "what helps a test is a test")]
 
@@ -38,6 +39,7 @@ mod import_lease;
 mod instances;
 mod message_view;
 mod order_per_customer;
+mod power_cut;
 mod receipts;
 mod receipts_early;
 mod receipts_killed;
@@ -72,6 +74,19 @@ macro_rules! on_both_engines {
     };
 }
 pub(crate) use on_both_engines;
+
+/// Besides [`on_both_engines`], for what is killed in its midst: SQLite on a disk whose power goes instead.
+macro_rules! with_power_cuts {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::app::TestApp::new(naru_testkit::database::Engine::Memory));
+            })*
+        }
+    };
+}
+pub(crate) use with_power_cuts;
 
 /// As [`on_both_engines`], for what cannot be on an embedded store: several processes.
 macro_rules! on_postgres {

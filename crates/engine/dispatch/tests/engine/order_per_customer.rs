@@ -7,8 +7,8 @@ use naru_dispatch::provider::Verdict;
 use crate::app::TestApp;
 use crate::file::{File, Row};
 use crate::life::phone;
-use crate::on_both_engines;
 use crate::vendor::{Arrival, Deed};
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     batches_keep_the_order,
@@ -17,6 +17,8 @@ on_both_engines!(
     a_customer_of_two_addresses_is_one_customer,
     purposes_do_not_wait_for_each_other,
 );
+
+with_power_cuts!(order_is_kept_across_kills);
 
 /// One customer in ten gets 3 to 20 messages, spread over the whole file; the others get one.
 fn customers(count: usize, bytes: usize) -> File {

@@ -5,8 +5,8 @@ use naru_dispatch::provider::{Level, ReportEnd};
 
 use crate::app::{DOWN, TestApp};
 use crate::life::{message, messages, phone, report};
-use crate::on_both_engines;
 use crate::vendor::Deed;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     a_report_before_the_answer_counts,
@@ -15,6 +15,8 @@ on_both_engines!(
     a_report_before_a_kill_saves_the_repeat,
     a_report_settles_what_was_unknown,
 );
+
+with_power_cuts!(a_report_before_a_kill_saves_the_repeat);
 
 fn delivered(app: &TestApp, ids: &[MessageId]) {
     app.report(ids.iter().map(|id| report(*id, ReportEnd::Delivered, "", 0)).collect()).unwrap();

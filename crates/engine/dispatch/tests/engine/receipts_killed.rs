@@ -5,9 +5,14 @@ use naru_dispatch::provider::{Report, ReportEnd};
 
 use crate::app::{DOWN, TestApp};
 use crate::life::{messages, number, report};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
+    stored_and_not_merged_reports_survive_a_kill,
+    reports_stored_in_front_of_a_restart_meet_requests_in_doubt,
+);
+
+with_power_cuts!(
     stored_and_not_merged_reports_survive_a_kill,
     reports_stored_in_front_of_a_restart_meet_requests_in_doubt,
 );

@@ -5,9 +5,11 @@ use naru_dispatch::template::TemplateText;
 
 use crate::app::{DOWN, TestApp};
 use crate::life::{messages, template};
-use crate::on_both_engines;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(a_request_made_again_is_the_same_to_the_byte);
+
+with_power_cuts!(a_request_made_again_is_the_same_to_the_byte);
 
 fn a_request_made_again_is_the_same_to_the_byte(mut app: TestApp) {
     app.vendor.keep_waiting();

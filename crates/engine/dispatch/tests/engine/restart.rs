@@ -2,10 +2,16 @@
 
 use crate::app::{DOWN, TestApp};
 use crate::file::File;
-use crate::on_both_engines;
 use crate::vendor::Deed;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
+    batches_are_neither_lost_nor_doubled,
+    single_sends_are_neither_lost_nor_doubled,
+    nothing_starts_within_a_second_and_a_half_of_the_last_mark,
+);
+
+with_power_cuts!(
     batches_are_neither_lost_nor_doubled,
     single_sends_are_neither_lost_nor_doubled,
     nothing_starts_within_a_second_and_a_half_of_the_last_mark,

@@ -8,8 +8,8 @@ use naru_dispatch::provider::Verdict;
 
 use crate::app::TestApp;
 use crate::life::{message, messages, phone};
-use crate::on_both_engines;
 use crate::vendor::{Arrival, Deed};
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     tries_end_with_the_last_code,
@@ -17,6 +17,8 @@ on_both_engines!(
     a_due_time_survives_a_kill,
     a_waiting_try_holds_the_customers_next_message,
 );
+
+with_power_cuts!(a_due_time_survives_a_kill, a_waiting_try_holds_the_customers_next_message);
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -8,8 +8,8 @@ use naru_dispatch::provider::Level;
 use crate::app::{DOWN, TestApp};
 use crate::clock::DAY;
 use crate::life::{message, messages, phone};
-use crate::on_both_engines;
 use crate::vendor::Deed;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     at_level_key_the_repeat_is_not_taken_twice,
@@ -22,6 +22,8 @@ on_both_engines!(
     at_level_none_an_advertisement_is_left_to_a_person,
     an_open_outcome_holds_the_customers_next_message,
 );
+
+with_power_cuts!(at_level_lookup_what_may_be_forgotten_is_not_taken_for_never_arrived);
 
 /// After this no request of the lane can be on its way any more.
 const DEADLINE: Duration = Duration::from_secs(33);

@@ -17,8 +17,8 @@ use crate::app::{DOWN, LANE, TestApp};
 use crate::damage::{Place, flip};
 use crate::file::File;
 use crate::life::{change, messages, number, phone, report};
-use crate::on_both_engines;
 use crate::vendor::Deed;
+use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     unknown_messages_are_listed_with_their_reason,
@@ -33,6 +33,8 @@ on_both_engines!(
     states_that_cannot_be_read_are_counted_and_not_settled,
     what_is_meant_must_be_clear,
 );
+
+with_power_cuts!(what_a_person_said_survives_a_kill, messages_of_a_damaged_frame_are_listed_and_not_settled);
 
 /// After this no request of the lane can be on its way any more.
 const DEADLINE: Duration = Duration::from_secs(33);
