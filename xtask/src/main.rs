@@ -1,10 +1,12 @@
-//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `simulate`, `bench`, `torture`.
+//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `simulate`, `power-cut`, `bench`,
+//! `torture`.
 //!
 //! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
 
 mod bench;
 mod cargo;
 mod peers;
+mod power_cut;
 mod simulate;
 mod test;
 mod tidy;
@@ -32,6 +34,15 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Cut the power below store and engine, as often as seeds decide
+    PowerCut {
+        /// How many seeds
+        #[arg(long, default_value_t = 100)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Measure naru beside what the machine can do; `cargo xtask bench --help` tells how
     #[command(disable_help_flag = true)]
     Bench {
@@ -54,6 +65,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Simulate { seeds, from } => simulate::run(&root, seeds, from),
+        Task::PowerCut { seeds, from } => power_cut::run(&root, seeds, from),
         Task::Bench { args } => bench::run(&root, &args),
         Task::Torture { args } => torture::run(&root, &args),
     }
