@@ -60,6 +60,9 @@ const HEARD_MS: Millis = 3_500;
 const RECEIPTS_AHEAD: usize = 256;
 /// Receipt rows read at once.
 const UNMERGED_PAGE: i64 = 500;
+/// What this instance stored is passed on as it comes, and its row is gone soon. One that is still there after this was
+/// not read at the start, or could not be removed: the database was away.
+const OWN_MS: Millis = 10_000;
 /// A receipt row that was passed on and is still there after this is passed on again, which changes nothing.
 const IN_HAND_US: Micros = 60_000_000;
 
@@ -103,7 +106,7 @@ struct Held {
     running: Running,
     ended: oneshot::Receiver<End>,
     merger: mpsc::Sender<Stored>,
-    /// Receipts that other instances stored and that were passed on, with when.
+    /// Receipts that were found in the store and passed on, with when.
     in_hand: HashMap<Id, Micros>,
     /// Notices that are being acted on.
     noticed: Arc<std::sync::Mutex<HashSet<Id>>>,
@@ -380,9 +383,9 @@ impl Owner {
         Ok(least.map(|least| least as usize))
     }
 
-    /// What others stored for the lanes that are carried here: notices, and on several machines receipts.
+    /// What is stored for the lanes that are carried here: notices, receipts that others took, and those that were left.
     async fn tell(&mut self) {
-        let (ctx, embedded) = (self.parts.ctx.clone(), self.is_embedded());
+        let ctx = self.parts.ctx.clone();
         for (shard, held) in &mut self.held {
             match notice::read(ctx.store(), shard).await {
                 Ok(notices) => notices.into_iter().for_each(|notice| held.notice(&ctx, shard, notice)),
@@ -390,7 +393,7 @@ impl Owner {
                     tracing::warn!(lane.name = %shard, error = %error, "notices could not be read, trying again")
                 }
             }
-            if !embedded && let Err(error) = held.pass_on_from_elsewhere(&ctx, shard).await {
+            if let Err(error) = held.pass_on_left(&ctx, shard).await {
                 tracing::warn!(lane.name = %shard, error = %error, "receipts could not be read, trying again");
             }
         }
@@ -402,7 +405,7 @@ impl Owner {
         self.parts.ctx.lifecycle().spawn("unmerged receipts", async move {
             let mut after = Id::default();
             loop {
-                let page = match receipt::unmerged(&store, &shard, UNMERGED_PAGE, after, "").await {
+                let page = match receipt::unmerged(&store, &shard, UNMERGED_PAGE, after, None).await {
                     Ok(page) => page,
                     Err(error) => {
                         tracing::error!(lane.name = %shard, error = %error, "stored receipts could not be read");
@@ -457,10 +460,11 @@ impl Held {
         });
     }
 
-    async fn pass_on_from_elsewhere(&mut self, ctx: &Ctx, shard: &Shard) -> naru_store::Result<()> {
+    async fn pass_on_left(&mut self, ctx: &Ctx, shard: &Shard) -> naru_store::Result<()> {
         let now = ctx.clock().monotonic_us();
         self.in_hand.retain(|_, since| *since + IN_HAND_US > now);
-        let page = receipt::unmerged(ctx.store(), shard, UNMERGED_PAGE, Id::default(), ctx.instance().name()).await?;
+        let without = Some((ctx.instance().name(), ctx.clock().now_ms() - OWN_MS));
+        let page = receipt::unmerged(ctx.store(), shard, UNMERGED_PAGE, Id::default(), without).await?;
         for stored in page {
             if self.in_hand.contains_key(&stored.row) {
                 continue;

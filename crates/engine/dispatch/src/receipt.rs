@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use futures_util::future::BoxFuture;
-use naru_core::clock::Clock;
+use naru_core::clock::{Clock, Millis};
 use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
 use naru_core::lifecycle::Lifecycle;
@@ -213,18 +213,26 @@ pub async fn remove(store: &Store, row: Id) -> Result<()> {
     removed.await
 }
 
-/// Receipts of a shard that are stored and not merged, oldest first, after `after`; where `not_by` names an instance,
-/// only those that others stored.
-pub async fn unmerged(store: &Store, shard: &Shard, limit: i64, after: Id, not_by: &str) -> Result<Vec<Stored>> {
+/// Receipts of a shard that are stored and not merged, oldest first, after `after`; without those that `by` stored `since`
+/// a moment, where it is said.
+pub async fn unmerged(
+    store: &Store,
+    shard: &Shard,
+    limit: i64,
+    after: Id,
+    without: Option<(&str, Millis)>,
+) -> Result<Vec<Stored>> {
+    let (by, since) = without.unwrap_or(("", Millis::MAX));
     let rows = sqlx::query(
-        "SELECT id, body FROM dispatch_receipt WHERE lane = $1 AND shard = $2 AND id > $3 AND stored_by <> $4
-         ORDER BY id LIMIT $5",
+        "SELECT id, body FROM dispatch_receipt
+         WHERE lane = $1 AND shard = $2 AND id > $3 AND (stored_by <> $4 OR received_at < $6) ORDER BY id LIMIT $5",
     )
     .bind(shard.lane.to_string())
     .bind(shard.column())
     .bind(after.0.to_vec())
-    .bind(not_by)
+    .bind(by)
     .bind(limit)
+    .bind(since)
     .fetch_all(store.reader())
     .await?;
     rows.iter()

@@ -1,15 +1,18 @@
 //! A report that was acknowledged is stored, and counts after a kill even where nobody had merged it.
 
+use std::time::Duration;
+
 use naru_dispatch::message::Purpose;
 use naru_dispatch::provider::{Report, ReportEnd};
 
 use crate::app::{DOWN, TestApp};
-use crate::life::{messages, number, report};
+use crate::life::{change, messages, number, report};
 use crate::{on_both_engines, with_power_cuts};
 
 on_both_engines!(
     stored_and_not_merged_reports_survive_a_kill,
     reports_stored_in_front_of_a_restart_meet_requests_in_doubt,
+    rows_that_could_not_be_removed_are_found_again,
 );
 
 with_power_cuts!(
@@ -54,4 +57,21 @@ fn reports_stored_in_front_of_a_restart_meet_requests_in_doubt(mut app: TestApp)
     app.start();
     app.until("all are delivered", |account| account.delivered == 3);
     app.eventually("the doubt to end", || (app.number("SELECT COUNT(*) FROM dispatch_chunk") == 0).then_some(()));
+}
+
+fn rows_that_could_not_be_removed_are_found_again(mut app: TestApp) {
+    app.start();
+    let ids = app.accept(Purpose::Info, messages(5));
+    app.settle();
+    app.report(delivered(&ids)).unwrap();
+    // As they are when the database goes away between the merge and the removal.
+    app.wait(change(app.store(), "CREATE TABLE left_over AS SELECT * FROM dispatch_receipt"));
+    let rows = || app.number("SELECT COUNT(*) FROM dispatch_receipt");
+    app.until("all are delivered", |account| account.delivered == 5);
+    app.eventually("the rows are gone", || (rows() == 0).then_some(()));
+    app.wait(change(app.store(), "INSERT INTO dispatch_receipt SELECT * FROM left_over"));
+    assert!(rows() > 0);
+    app.clock.skip(Duration::from_secs(11));
+    app.eventually("the rows are gone again", || (rows() == 0).then_some(()));
+    app.wait(change(app.store(), "DROP TABLE left_over"));
 }
