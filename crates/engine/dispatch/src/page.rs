@@ -4,7 +4,8 @@
 mod unknown;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State as Of;
@@ -33,8 +34,11 @@ use crate::side::State;
 const HOUR_MS: Millis = 3_600_000;
 /// Of which each column is a minute.
 const COLUMN_MS: Millis = 60_000;
-/// The account is summed up over everything that is stored: so often and no more.
-const ACCOUNT_EVERY_US: Micros = 5_000_000;
+/// The account is summed up over everything that is stored: so often and no more, and of all time a fiftieth.
+const ACCOUNT_EVERY_US: Micros = 2_000_000;
+const ACCOUNT_SHARE: Micros = 50;
+/// Who looks first waits so long for it.
+const FIRST_SUM_MAX: Duration = Duration::from_secs(1);
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
@@ -43,7 +47,7 @@ pub fn routes() -> Router<Ctx> {
 
 /// What the overview shows.
 pub fn panels() -> Vec<Panel> {
-    let summed = Arc::new(Mutex::new(None));
+    let summed = SharedSum::default();
     vec![
         Panel {
             id: "panel-lanes",
@@ -220,24 +224,56 @@ async fn last_hour(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
     Ok(section(&title, timeline(reader, &title, &of)))
 }
 
-/// Accounts as they were summed up last, and when.
-type Summed = Mutex<Option<(Micros, Account)>>;
+/// The account as it was summed up last. Over a month of messages that takes seconds, so nobody waits for it but the first
+/// to look, and it is done again only after many times as long.
+#[derive(Default)]
+struct Summed {
+    last: Option<Account>,
+    running: bool,
+    /// When it may be done again, on the monotonic clock.
+    next: Micros,
+}
 
-async fn whole_account(ctx: &Ctx, reader: &Reader, summed: &Summed) -> Result<Markup, Failure> {
-    let lock = || summed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let now = ctx.clock().monotonic_us();
-    let known = lock().filter(|(at, _)| now < at + ACCOUNT_EVERY_US);
-    let whole = match known {
-        Some((_, whole)) => whole,
-        None => {
-            let whole = accounts::total(ctx.store()).await?;
-            *lock() = Some((ctx.clock().monotonic_us(), whole));
-            whole
+type SharedSum = Arc<Mutex<Summed>>;
+
+fn lock(summed: &SharedSum) -> MutexGuard<'_, Summed> {
+    summed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+async fn whole_account(ctx: &Ctx, reader: &Reader, summed: &SharedSum) -> Result<Markup, Failure> {
+    let began = ctx.clock().monotonic_us();
+    let is_due = {
+        let mut summed = lock(summed);
+        let is_due = !summed.running && began >= summed.next;
+        summed.running |= is_due;
+        is_due
+    };
+    if is_due {
+        let (done, sum) = tokio::sync::oneshot::channel();
+        let (its_ctx, its_sum) = (ctx.clone(), summed.clone());
+        ctx.lifecycle().spawn("account", async move { drop(done.send(sum_up(its_ctx, its_sum).await)) });
+        let first = lock(summed).last.is_none();
+        if first && let Ok(done) = tokio::time::timeout(FIRST_SUM_MAX, sum).await {
+            done.map_err(Failure::bug)??;
         }
+    }
+    let title = reader.say("overview-account", &[]);
+    let Some(whole) = lock(summed).last else {
+        return Ok(section(&title, html! { p.quiet { (reader.say("overview-counting", &[])) } }));
     };
     let label = reader.say("state-accepted", &[]);
-    let table = account(reader, &label, whole.accepted, &slices(reader, &whole));
-    Ok(section(&reader.say("overview-account", &[]), table))
+    Ok(section(&title, account(reader, &label, whole.accepted, &slices(reader, &whole))))
+}
+
+async fn sum_up(ctx: Ctx, summed: SharedSum) -> Result<(), Failure> {
+    let began = ctx.clock().monotonic_us();
+    let whole = accounts::total(ctx.store()).await;
+    let took = ctx.clock().monotonic_us() - began;
+    let mut summed = lock(&summed);
+    summed.running = false;
+    summed.next = began + ACCOUNT_EVERY_US.max(took * ACCOUNT_SHARE);
+    summed.last = Some(whole?);
+    Ok(())
 }
 
 /// What of the engine wants a person.
