@@ -20,7 +20,7 @@ use crate::account;
 use crate::campaign::{self, CampaignState, NewCampaign, Shifted};
 use crate::cancel::{self, Rest};
 use crate::config::{DispatchConfig, LaneConfig};
-use crate::find::Finder;
+use crate::find::{Finder, Wanted};
 use crate::frame::TemplateRef;
 use crate::gauge;
 use crate::health::OutletHealth;
@@ -371,8 +371,18 @@ impl Dispatch {
 
     /// Messages to an address, newest first.
     pub async fn find(&self, to: &naru_core::masked::Address, limit: usize) -> Result<Vec<MessageId>, Failure> {
+        self.find_before(&Wanted::Address(to.clone()), None, limit).await
+    }
+
+    /// Messages that are wanted, newest first, older than `before` where one is named.
+    pub async fn find_before(
+        &self,
+        wanted: &Wanted,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Vec<MessageId>, Failure> {
         let ready = self.ready()?;
-        ready.finder.find(self.ctx.store(), &ready.prints, to, limit).await
+        ready.finder.find(self.ctx.store(), &ready.prints, wanted, before, limit).await
     }
 
     /// Lanes that are not configured any more and messages that wait for them: nothing else would ever be said of them.

@@ -1,7 +1,8 @@
-//! Finding the frames that may hold an address: three keyed bytes a message, newest first.
+//! Finding the frames that may hold an address or a trace id: three keyed bytes each, newest first.
 //!
 //! Who reads the table without the key learns nothing of the addresses, and one in 16 million others matches by chance,
 //! so a frame that matches is unpacked and looked at. With two bytes a day's look would unpack 200 frames for nothing.
+//! Few messages bring a trace id, so its bytes stand among those of the addresses and only where there is one.
 
 use naru_core::failure::Failure;
 use naru_core::id::Id;
@@ -12,6 +13,7 @@ use sqlx::Row;
 use tokio::sync::Mutex;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::frame::{Frame, Head};
 use crate::message::MessageId;
 use crate::prints::Prints;
 use crate::rows;
@@ -24,6 +26,24 @@ const PAGE: i64 = 2_000;
 /// The secret that fingerprints are keyed with.
 #[derive(Clone, Copy)]
 pub struct Finder(u64);
+
+/// What a message is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Where it went, in its normal form.
+    Address(Address),
+    /// The trace id that its caller brought.
+    Trace(String),
+}
+
+impl Wanted {
+    fn is_of(&self, head: &Head) -> bool {
+        match self {
+            Wanted::Address(to) => head.to == to.reveal(),
+            Wanted::Trace(trace) => head.trace_id == Some(trace.as_str()),
+        }
+    }
+}
 
 impl Finder {
     /// Reads the secret, made at the first start.
@@ -67,75 +87,90 @@ impl Finder {
         [a, b, c]
     }
 
-    /// Messages to `to`, newest first, at most `limit`.
+    /// The fingerprint of a trace id: another one than that of an address with the same text.
+    pub fn print_of_trace(&self, trace: &str) -> [u8; PRINT_BYTES] {
+        Finder(!self.0).print(trace)
+    }
+
+    /// Messages that are wanted, newest first, older than `before`, at most `limit`.
     pub async fn find(
         &self,
         store: &Store,
         prints: &Mutex<Prints>,
-        to: &Address,
+        wanted: &Wanted,
+        before: Option<MessageId>,
         limit: usize,
     ) -> Result<Vec<MessageId>, Failure> {
-        let print = self.print(to.reveal());
+        let print = match wanted {
+            Wanted::Address(to) => self.print(to.reveal()),
+            Wanted::Trace(trace) => self.print_of_trace(trace),
+        };
         let (candidates, floor) = {
             let mut prints = prints.lock().await;
             prints.refresh(store).await?;
             prints.look(print)
         };
+        let look = Look { store, wanted, before, limit };
+        let newest = before.map_or(Id([0xFF; 16]), |before| before.frame);
         let mut found = Vec::new();
-        for frame in candidates {
+        for frame in candidates.into_iter().filter(|frame| *frame <= newest) {
             if found.len() >= limit {
                 break;
             }
-            found.extend(look_inside(store, frame, to).await?);
+            found.extend(look.inside(frame).await?);
         }
         if floor != Id::default() && found.len() < limit {
-            scan(store, print, floor, to, limit, &mut found).await?;
+            look.scan(print, floor.min(newest), &mut found).await?;
         }
         found.truncate(limit);
         Ok(found)
     }
 }
 
-/// Goes through the frames up to `last` in the store.
-async fn scan(
-    store: &Store,
-    print: [u8; PRINT_BYTES],
-    last: Id,
-    to: &Address,
+/// One search.
+struct Look<'a> {
+    store: &'a Store,
+    wanted: &'a Wanted,
+    before: Option<MessageId>,
     limit: usize,
-    found: &mut Vec<MessageId>,
-) -> Result<(), Failure> {
-    // Longer and so greater than the id itself, and less than any other that is greater.
-    let mut before = [last.0.as_slice(), &[0]].concat();
-    loop {
-        let text = "SELECT frame, prints FROM dispatch_find WHERE frame < $1 ORDER BY frame DESC LIMIT $2";
-        let page = sqlx::query(text).bind(before.clone()).bind(PAGE).fetch_all(store.reader()).await;
-        let page = page.map_err(StoreError::from)?;
-        for row in &page {
-            let prints: Vec<u8> = row.try_get(1).map_err(StoreError::from)?;
-            before = row.try_get(0).map_err(StoreError::from)?;
-            if prints.chunks_exact(PRINT_BYTES).any(|one| one == print) {
-                found.extend(look_inside(store, rows::id_column(before.clone())?, to).await?);
-                if found.len() >= limit {
-                    return Ok(());
-                }
-            }
-        }
-        if (page.len() as i64) < PAGE {
-            return Ok(());
-        }
-    }
 }
 
-async fn look_inside(store: &Store, id: Id, to: &Address) -> Result<Vec<MessageId>, Failure> {
-    let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM dispatch_frame WHERE id = $1")
-        .bind(id.0.to_vec())
-        .fetch_optional(store.reader())
-        .await
-        .map_err(StoreError::from)?;
-    // A frame that cannot be read is the audit's to report; here it holds nothing that can be shown.
-    let Some(frame) = body.and_then(|body| crate::frame::Frame::read(&body).ok()) else { return Ok(Vec::new()) };
-    let slots = (0..frame.count() as u16).rev();
-    let mine = slots.filter(|slot| frame.head(*slot).is_some_and(|head| head.to == to.reveal()));
-    Ok(mine.map(|slot| MessageId { frame: id, slot }).collect())
+impl Look<'_> {
+    /// Goes through the frames up to `last` in the store.
+    async fn scan(&self, print: [u8; PRINT_BYTES], last: Id, found: &mut Vec<MessageId>) -> Result<(), Failure> {
+        // Longer and so greater than the id itself, and less than any other that is greater.
+        let mut before = [last.0.as_slice(), &[0]].concat();
+        loop {
+            let text = "SELECT frame, prints FROM dispatch_find WHERE frame < $1 ORDER BY frame DESC LIMIT $2";
+            let page = sqlx::query(text).bind(before.clone()).bind(PAGE).fetch_all(self.store.reader()).await;
+            let page = page.map_err(StoreError::from)?;
+            for row in &page {
+                let prints: Vec<u8> = row.try_get(1).map_err(StoreError::from)?;
+                before = row.try_get(0).map_err(StoreError::from)?;
+                if prints.chunks_exact(PRINT_BYTES).any(|one| one == print) {
+                    found.extend(self.inside(rows::id_column(before.clone())?).await?);
+                    if found.len() >= self.limit {
+                        return Ok(());
+                    }
+                }
+            }
+            if (page.len() as i64) < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn inside(&self, id: Id) -> Result<Vec<MessageId>, Failure> {
+        let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM dispatch_frame WHERE id = $1")
+            .bind(id.0.to_vec())
+            .fetch_optional(self.store.reader())
+            .await
+            .map_err(StoreError::from)?;
+        // A frame that cannot be read is the audit's to report; here it holds nothing that can be shown.
+        let Some(frame) = body.and_then(|body| Frame::read(&body).ok()) else { return Ok(Vec::new()) };
+        let slots = (0..frame.count() as u16).rev();
+        let mine = slots.filter(|slot| frame.head(*slot).is_some_and(|head| self.wanted.is_of(&head)));
+        let mine = mine.map(|slot| MessageId { frame: id, slot });
+        Ok(mine.filter(|id| self.before.is_none_or(|before| *id < before)).collect())
+    }
 }

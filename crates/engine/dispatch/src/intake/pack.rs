@@ -65,6 +65,7 @@ impl Packing {
             self.try_push(template, message);
         }
         self.prints.extend_from_slice(&finder.print(message.to.reveal()));
+        self.prints.extend(message.trace_id.iter().flat_map(|trace| finder.print_of_trace(trace)));
         MessageId { frame: self.id, slot: (self.builder.count() - 1) as u16 }
     }
 

@@ -2,14 +2,41 @@
 
 use std::time::Duration;
 
-use naru_dispatch::message::Purpose;
+use naru_dispatch::find::Wanted;
+use naru_dispatch::message::{Message, Purpose};
 
 use crate::app::TestApp;
 use crate::file::File;
 use crate::life::{message, messages, phone};
 use crate::{on_both_engines, with_power_cuts};
 
-on_both_engines!(messages_to_a_number_are_found_newest_first);
+on_both_engines!(messages_to_a_number_are_found_newest_first, messages_of_a_trace_are_found_page_by_page);
+
+fn messages_of_a_trace_are_found_page_by_page(mut app: TestApp) {
+    app.start();
+    let trace = |n: usize| Some(format!("trace-{}", n % 3));
+    let mut mine = Vec::new();
+    for _ in 0..2 {
+        app.clock.skip(Duration::from_millis(10));
+        let all = messages(20).into_iter().enumerate();
+        let all: Vec<Message> = all.map(|(n, message)| Message { trace_id: trace(n), ..message }).collect();
+        // One to an address that reads as the trace does.
+        let ids = app.accept(Purpose::Info, [all, vec![message("trace-1", "")]].concat());
+        mine.splice(0..0, ids.into_iter().take(20).skip(1).step_by(3).rev());
+    }
+    app.settle();
+    let wanted = Wanted::Trace("trace-1".to_owned());
+    let find = |before, limit| app.wait(app.dispatch.find_before(&wanted, before, limit)).unwrap();
+    assert_eq!(find(None, 100), mine);
+    assert_eq!(find(None, 5), mine[..5]);
+    for at in [0, 4, 6, 9] {
+        assert_eq!(find(Some(mine[at]), 5), mine[at + 1..(at + 6).min(mine.len())]);
+    }
+    let none = Wanted::Trace("trace-9".to_owned());
+    assert_eq!(app.wait(app.dispatch.find_before(&none, None, 5)).unwrap(), []);
+    app.restart();
+    assert_eq!(app.wait(app.dispatch.find_before(&wanted, None, 100)).unwrap(), mine);
+}
 
 with_power_cuts!(messages_to_a_number_are_found_newest_first);
 
