@@ -26,6 +26,7 @@ macro_rules! planted {
     };
 }
 
+pub mod access;
 pub mod account;
 pub mod address;
 pub mod audit;
@@ -45,6 +46,7 @@ pub mod intake;
 pub mod key;
 pub mod lane;
 pub mod lane_word;
+pub mod life;
 pub mod look;
 pub mod merge;
 pub mod message;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::frame::Frame;
 use crate::lane::{Doubt, Retry};
 use crate::message::MessageId;
-use crate::rows;
+use crate::rows::{self, StoredFrame};
 use crate::side::Side;
 
 /// One message.
@@ -66,11 +66,24 @@ pub async fn look(store: &Store, id: MessageId) -> Result<MessageView, Failure> 
     let damaged = |what: String| Failure::from(StoreError::Damaged { what });
     let frame = Frame::read(&stored.body).map_err(|error| damaged(format!("frame {}: {error}", id.frame)))?;
     let side = Side::read(&stored.side).ok_or_else(|| damaged(format!("the states of frame {}", id.frame)))?;
-    let message = frame.message(id.slot).ok_or_else(unknown)?;
-    let template = frame.templates.get(usize::from(message.template)).ok_or_else(unknown)?;
+    view_of(id, &stored, lane, accepted_at, &frame, &side, &(retries, doubts)).ok_or_else(unknown)
+}
+
+/// What a frame, its states and what is under way of it say of one message; `None` where it has no such message.
+pub(crate) fn view_of(
+    id: MessageId,
+    stored: &StoredFrame,
+    lane: String,
+    accepted_at: Millis,
+    frame: &Frame,
+    side: &Side,
+    (retries, doubts): &(Vec<Retry>, Vec<Doubt>),
+) -> Option<MessageView> {
+    let message = frame.message(id.slot)?;
+    let template = frame.templates.get(usize::from(message.template))?;
     let retry: Option<&Retry> = retries.iter().find(|retry| retry.slots.contains(&id.slot));
     let doubt: Option<&Doubt> = doubts.iter().find(|doubt| doubt.slots.contains(&id.slot));
-    Ok(MessageView {
+    Some(MessageView {
         id: id.to_string(),
         to: Address::new(message.to).to_string(),
         customer: message.customer.map(str::to_owned),

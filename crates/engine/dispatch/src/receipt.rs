@@ -15,7 +15,7 @@ use naru_core::lifecycle::Lifecycle;
 use naru_core::metric::Series;
 use naru_job::instance::Instance;
 use naru_store::{Result, Store};
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::LaneConfig;
@@ -245,6 +245,29 @@ pub async fn unmerged(
             Ok(Stored { row: id, ends })
         })
         .collect()
+}
+
+/// Rows of a shard that are looked through for one message: more wait only where nobody merges for minutes.
+const LOOKED_AT: i64 = 64;
+
+/// What receipts that wait say of one message, and when they came in.
+pub async fn waiting(
+    conn: &mut AnyConnection,
+    lane: &str,
+    shard: i64,
+    id: MessageId,
+) -> Result<Vec<(Millis, State, String)>> {
+    let rows = sqlx::query(
+        "SELECT received_at, body FROM dispatch_receipt WHERE lane = $1 AND shard = $2 ORDER BY id DESC LIMIT $3",
+    );
+    let rows = rows.bind(lane).bind(shard).bind(LOOKED_AT).fetch_all(conn).await?;
+    let mut found = Vec::new();
+    for row in rows.iter().rev() {
+        let (received_at, body): (Millis, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+        let mine = unpack(&body).unwrap_or_default().into_iter().filter(|(of, ..)| *of == id);
+        found.extend(mine.map(|(_, state, code)| (received_at, state, code)));
+    }
+    Ok(found)
 }
 
 /// One entry a receipt: frame and slot in 18 bytes, state in one, then the code.

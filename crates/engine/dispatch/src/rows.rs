@@ -15,6 +15,9 @@ use crate::shard::Shard;
 use crate::share;
 use crate::side::{Side, SideRow};
 
+/// Set aside, as `dispatch_side.open` has it.
+pub const ASIDE: i64 = 2;
+
 /// A frame on its way into the store.
 #[derive(Clone, Debug)]
 pub struct NewFrame {
@@ -30,7 +33,7 @@ pub struct NewFrame {
     pub count: usize,
     /// The packed messages.
     pub body: Vec<u8>,
-    /// Two bytes a message.
+    /// Where addresses and trace ids may be, see [`crate::find`].
     pub prints: Vec<u8>,
     /// When.
     pub accepted_at: Millis,

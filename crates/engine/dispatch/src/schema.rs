@@ -9,7 +9,15 @@ pub const SCHEMA: &[Migration] = &[
     Migration { version: 3, name: "shares of caps", oldest: "0.1", sql: SHARES },
     Migration { version: 4, name: "what came to which state when", oldest: "0.1", sql: HISTORY },
     Migration { version: 5, name: "campaigns that wait for a word", oldest: "0.1", sql: HELD },
+    Migration { version: 6, name: "who was shown an address", oldest: "0.1", sql: ACCESS },
 ];
+
+const ACCESS: &str = "
+-- Only ever added to: nothing in naru changes or removes a row, and it outlives the message that it names.
+CREATE TABLE dispatch_access (
+    id {blob} NOT NULL PRIMARY KEY, at BIGINT NOT NULL, person TEXT NOT NULL, peer TEXT NOT NULL,
+    message TEXT NOT NULL, reason TEXT NOT NULL);
+";
 
 /// Empty is the lane's own account.
 const OUTLET: &str = "
@@ -105,7 +113,7 @@ CREATE TABLE dispatch_retry (
     frame {blob} NOT NULL, first BIGINT NOT NULL, slots {blob} NOT NULL, due_at BIGINT NOT NULL,
     attempt BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (frame, first));
 
--- Three bytes a message: where an address may be.
+-- Three bytes an address or a trace id: where it may be.
 CREATE TABLE dispatch_find (frame {blob} NOT NULL PRIMARY KEY, prints {blob} NOT NULL);
 
 -- Receipts that are stored and not merged yet.

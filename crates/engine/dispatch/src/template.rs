@@ -59,6 +59,19 @@ enum Part {
     Variable(usize),
 }
 
+/// How long a text is, as its channel counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Bytes or characters.
+    pub length: usize,
+    /// What the channel takes.
+    pub max: usize,
+    /// What is counted: `bytes` or `characters`.
+    pub unit: &'static str,
+    /// Whether it is an SMS that goes out as LMS.
+    pub is_lms: bool,
+}
+
 /// Why a rendered text cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFault {
@@ -118,23 +131,28 @@ impl Template {
         self.subject.as_ref().map(|parts| render(parts, values))
     }
 
-    /// What would keep the text with these values from being sent; counts without rendering.
-    pub fn fault(&self, values: &[&str]) -> Option<TextFault> {
+    /// How long the body with these values is; counts without rendering.
+    pub fn measure(&self, values: &[&str]) -> Result<Measure, TextFault> {
         let mut found = self.fixed_length;
         for part in &self.body {
             if let Part::Variable(index) = part {
-                match length(self.text.channel, values.get(*index).copied().unwrap_or_default()) {
-                    Ok(more) => found += more,
-                    Err(fault) => return Some(fault),
-                }
+                found += length(self.text.channel, values.get(*index).copied().unwrap_or_default())?;
             }
         }
-        let max = self.length_max();
         let unit = match self.text.channel {
             Channel::Alimtalk | Channel::Brand => "characters",
             Channel::Sms | Channel::Email | Channel::Push => "bytes",
         };
-        (found > max).then_some(TextFault::TooLong { length: found, max, unit })
+        let is_lms = self.text.channel == Channel::Sms && self.text.long && found > SMS_BYTES_MAX;
+        Ok(Measure { length: found, max: self.length_max(), unit, is_lms })
+    }
+
+    /// What would keep the text with these values from being sent.
+    pub fn fault(&self, values: &[&str]) -> Option<TextFault> {
+        match self.measure(values) {
+            Ok(Measure { length, max, unit, .. }) => (length > max).then_some(TextFault::TooLong { length, max, unit }),
+            Err(fault) => Some(fault),
+        }
     }
 
     fn length_max(&self) -> usize {

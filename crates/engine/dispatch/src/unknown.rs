@@ -23,7 +23,7 @@ use crate::frame::Frame;
 use crate::merge::Merge;
 use crate::message::{MessageId, Purpose};
 use crate::receipt::{self, End, Stored};
-use crate::rows;
+use crate::rows::{self, ASIDE};
 use crate::shard::Shard;
 use crate::side::{Side, SideRow, State};
 
@@ -36,8 +36,6 @@ const TAKES_MAX: usize = 40;
 pub const SETTLED: &str = "settled";
 /// The reason of what stands in a damaged frame, whatever its own was before.
 const DAMAGED: &str = "damaged";
-/// Set aside, as `dispatch_side.open` has it.
-const ASIDE: i64 = 2;
 
 /// Which messages are meant.
 #[derive(Clone, Debug, Default)]

@@ -1,3 +1,7 @@
+access-reason-long = The reason is longer than { $max } characters
+    .hint = One sentence is enough
+access-reason-missing = The address is shown only to whoever gives a reason
+    .hint = Write why you need it, such as the number of the customer's request
 address-bad = This is no address of the channel { $channel }: { $address }
     .hint = Korean mobile numbers look like 010-1234-5678, e-mail addresses like name@example.com
 ad-label-missing = The advertisement { $template } does not begin with (광고)

@@ -1,3 +1,7 @@
+access-reason-long = 이유가 { $max }자보다 깁니다
+    .hint = 한 문장이면 충분합니다
+access-reason-missing = 이유를 적어야 주소를 볼 수 있습니다
+    .hint = 고객 문의 번호처럼 왜 필요한지 적으세요
 address-bad = { $channel } 채널의 주소가 아닙니다: { $address }
     .hint = 휴대폰 번호는 010-1234-5678, 이메일은 name@example.com 형식입니다
 ad-label-missing = 광고 템플릿 { $template }의 첫머리에 (광고) 표시가 없습니다

@@ -85,6 +85,11 @@ impl Life {
         self.wait(look::look(self.store(), id)).unwrap()
     }
 
+    /// All that is known of a message, masked.
+    pub fn life(&self, id: MessageId) -> naru_dispatch::life::Life {
+        self.wait(naru_dispatch::life::look(&self.dispatch, id)).unwrap()
+    }
+
     /// What became of a message.
     pub fn state(&self, id: MessageId) -> &'static str {
         self.look(id).state
