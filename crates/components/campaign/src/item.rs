@@ -16,7 +16,7 @@ use crate::json::in_field;
 use crate::send_word::template_ref;
 
 /// Bytes of a customer's name or a trace id.
-const NAME_BYTES_MAX: usize = 255;
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// As the caller wrote it. Values are texts or numbers, as in a file; `null` is as good as absent.
 #[derive(Deserialize)]

@@ -57,7 +57,10 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
             Word::reading("template show", template_word::show),
         ],
         routes: api::routes().merge(page::routes()),
-        menu: &[MenuEntry { order: 10, text: "menu-campaigns", href: "/campaigns", role: Role::View }],
+        menu: &[
+            MenuEntry { order: 10, text: "menu-campaigns", href: "/campaigns", role: Role::View },
+            MenuEntry { order: 30, text: "menu-messages", href: "/messages", role: Role::View },
+        ],
         jobs: vec![rejects::sweep_job(ctx)],
         ..Component::new("campaign", TEXTS)
     }

@@ -1,4 +1,6 @@
-//! The pages of campaigns: a list, and one campaign live.
+//! The pages of campaigns: a list, and one campaign live. Beside them those of messages.
+
+mod message;
 
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ use naru_core::failure::Failure;
 use naru_dispatch::campaign::{self, Campaign, CampaignState};
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::history;
-use naru_dispatch::page::{outcomes, slices};
+use naru_dispatch::page::{outcomes, slices, tone};
+use naru_dispatch::side::State as MessageState;
+use naru_dispatch::template::Measure;
 use naru_web::failed::Failed;
 use naru_web::feed::Parts;
 use naru_web::page::chart::{account, progress, stacked, timeline};
@@ -42,6 +46,7 @@ pub fn routes() -> Router<Ctx> {
         .route("/campaigns/{id}/start", post(resume))
         .route("/campaigns/{id}/schedule", post(schedule))
         .route("/campaigns/{id}/cancel", post(cancel))
+        .merge(message::routes())
 }
 
 async fn list(State(ctx): State<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Failed> {
@@ -174,6 +179,26 @@ fn state_badge(reader: &Reader, campaign: &Campaign) -> Markup {
         CampaignState::Done => Tone::Good,
     };
     badge(tone, &reader.say(&format!("campaign-state-{}", campaign.state.name()), &[]))
+}
+
+/// A message's state by its name, in a word.
+fn message_badge(reader: &Reader, name: &str) -> Markup {
+    let state = MessageState::ALL.into_iter().find(|state| state.name() == name).unwrap_or(MessageState::Unknown);
+    badge(tone(state), &reader.say(&format!("state-{}", state.name()), &[]))
+}
+
+/// How long a text is, as its channel counts.
+fn length(reader: &Reader, is_sms: bool, measure: &Measure) -> String {
+    let args = [("length", measure.length.to_string()), ("max", measure.max.to_string())];
+    let [length, max] = &args;
+    let unit = if is_sms { "euc-kr" } else { measure.unit };
+    let said = reader.say("page-length", &[(length.0, &length.1), (max.0, &max.1), ("unit", unit)]);
+    if measure.is_lms { format!("{said} · {}", reader.say("page-length-lms", &[])) } else { said }
+}
+
+/// A text as a part of an address.
+fn path_part(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 async fn live(

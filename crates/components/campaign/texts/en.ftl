@@ -220,3 +220,95 @@ page-about = About
 button-pause = Pause
 button-resume = Resume
 button-cancel = Cancel
+
+# Pages of messages
+menu-messages = Messages
+page-older = Older
+page-messages = Messages
+page-messages-again = Find another
+page-messages-search = Message id, phone number, e-mail address, push token or trace id
+page-messages-go = Find
+page-messages-help = What you type here stays out of the address of the page. What is found is shown newest first, with addresses masked.
+page-messages-start = Nothing was looked for yet
+    .hint = Type the number or address of a customer to see what was sent to them, or an id that a program was given.
+page-messages-none = No message was found
+    .hint = Check what you typed. Messages are kept for `dispatch.keep_days` days after their last word.
+search-empty = There is nothing to look for
+    .hint = Type a message id, an address or a trace id
+page-life = Life
+page-life-note = A message keeps where it came to and why, but no time of its own: the time above is when messages stored together with it last changed, so it was there by then. Of tries that were answered only their count is kept.
+page-curious = For the curious: where it stands in the store
+page-frame = Frame
+page-slot = Slot
+page-slot-of = { $slot }, of { $count }
+page-frame-bytes = Bytes of the frame
+page-shard = Shard
+page-seq = Place in the order
+page-fence = Fence of the last writer
+page-changed = Frame last changed
+page-chunks = Requests without a stored answer
+page-chunk = Chunk / attempt
+page-chunk-messages = Messages
+page-outlet = Outlet
+page-started = Started
+page-deadline = Looked into from
+page-retries = Retries
+page-retry = attempt { $attempt } comes next, { $tries } { $tries ->
+        [one] try counts
+       *[other] tries count
+    }, { $messages } { $messages ->
+        [one] message
+       *[other] messages
+    }
+page-receipts = Receipts that wait to be merged
+page-nothing-here = None
+page-length = { $unit ->
+        [euc-kr] { $length } of { $max } bytes, counted in EUC-KR as the carriers do
+        [characters] { $length } of { $max } characters
+       *[bytes] { $length } of { $max } bytes
+    }
+page-length-lms = goes out as LMS
+page-text-masked = Values are masked; they are shown together with the address.
+page-text-secret = The values of an authentication message are never shown: a code is of use to nobody but its receiver.
+page-access = Access record
+page-access-ask = Show the address
+page-access-reason = Why do you need to see it?
+page-access-help = Your name, the time, this message and the reason go into the access record first. Nobody can change it.
+page-access-go = Record it and show the address
+page-access-shown = The address is shown on this page only, and that you saw it stands in the access record.
+page-access-lead = Who was shown whose address, and why. Nothing in naru changes or removes a row.
+page-access-rows = Looks, newest first
+page-access-at = When
+page-access-person = Who
+page-access-peer = From
+page-access-reason-column = Reason
+page-access-none = Nobody was shown an address yet
+    .hint = Who has the role `operate` can ask for one on the page of a message, with a reason.
+event-now = now
+event-by = at the latest
+event-accepted = Accepted
+event-waits = Waits for its turn
+event-waits-campaign = Waits: its campaign is { $state }
+event-waits-aside = Set aside: a stored byte of its frame changed, so it does not leave
+event-started = Try { $nth } started
+    .waits = waits for the answer
+    .doubt = no answer is stored; the provider is asked what became of it
+    .outlet = by the lane { $lane }
+event-due = Tried { $tries ->
+        [one] once
+       *[other] { $tries } times
+    }, next try not before this
+event-reported = A receipt came in and waits to be merged: { $state }
+event-settled = settled by a person
+event-sent = Taken by the provider, waits for its receipt
+event-delivered = Delivered
+event-failed = Failed
+event-expired = Expired
+event-suppressed = Kept back, nothing was sent
+event-cancelled = Cancelled by a person before it was sent
+event-unknown = Nobody knows whether it left; `naru unknown settle` says what a person found out
+channel-sms = SMS
+channel-alimtalk = KakaoTalk alimtalk
+channel-brand = KakaoTalk brand message
+channel-email = E-mail
+channel-push = Push

@@ -62,6 +62,11 @@ impl Asked {
         &self.web
     }
 
+    /// Where it comes from, for a record of who did what.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.peer.map(|peer| peer.to_canonical())
+    }
+
     /// Who asks; the failure says why it is nobody.
     pub fn actor(&self) -> Result<&Actor, &Failure> {
         self.actor.as_ref()

@@ -1,60 +1,92 @@
-//! A person at a browser without scripts: signed in, in a language, with a cookie jar of one.
+//! A person in front of the console: signed in by a link, following no redirect by itself.
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 
 use crate::house::{House, Serve, http};
+
+/// What comes back out as text where it could have run.
+pub const EVIL: &str = r#""'><script>alert(1)</script><img src=x onerror=alert(2)>"#;
 
 /// Somebody who is signed in.
 pub struct Browser {
     url: String,
     cookie: String,
-    lang: &'static str,
 }
 
-/// What a page is, as its reader gets it.
+/// An answer.
 pub struct Page {
     pub status: u16,
-    pub text: String,
+    pub html: String,
+    /// Where it leads on.
+    pub location: String,
+    pub cache: String,
 }
 
-impl Browser {
-    /// A new person of a role, signed in by the link that the terminal printed.
-    pub async fn sign_in(house: &House, serve: &Serve, name: &str, role: &str) -> Browser {
-        let link = house.done(&["user", "add", name, "--role", role]);
-        let secret = link.trim().rsplit('/').next().unwrap().to_owned();
-        let path = format!("{}/signin/{secret}", serve.url);
-        let answer = http().post(path).header("sec-fetch-site", "same-origin").send().await.unwrap();
-        let cookies = answer.headers().get_all("set-cookie").iter();
-        let cookie = cookies.map(|it| it.to_str().unwrap().split(';').next().unwrap()).collect::<Vec<_>>().join("; ");
-        assert!(!cookie.is_empty(), "{answer:?}");
-        Browser { url: serve.url.clone(), cookie, lang: "en" }
-    }
-
-    /// The same person, reading another language.
-    pub fn reading(mut self, lang: &'static str) -> Browser {
-        self.lang = lang;
+impl Page {
+    /// Says that it shows `text`.
+    #[track_caller]
+    pub fn shows(&self, text: &str) -> &Page {
+        assert!(self.html.contains(text), "{text:?} is not in {} {}", self.status, self.html);
         self
     }
 
+    /// Says that it does not show `text`.
+    #[track_caller]
+    pub fn hides(&self, text: &str) -> &Page {
+        assert!(!self.html.contains(text), "{text:?} is in {} {}", self.status, self.html);
+        self
+    }
+
+    /// Says that what is shown again cannot run.
+    #[track_caller]
+    pub fn is_harmless(&self) -> &Page {
+        self.hides("<script>alert").hides("<img src=x")
+    }
+
+    /// The value of the hidden field `name`.
+    #[track_caller]
+    pub fn hidden(&self, name: &str) -> String {
+        let start = format!(r#"name="{name}" value=""#);
+        let from = self.html.find(&start).unwrap_or_else(|| panic!("no field {name} in {}", self.html)) + start.len();
+        self.html[from..].split('"').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl Browser {
+    /// Adds a person with `role` and signs them in, in English.
+    pub async fn of(house: &House, serve: &Serve, name: &str, role: &str) -> Browser {
+        let link = house.done(&["user", "add", name, "--role", role]);
+        let secret = link.trim().rsplit('/').next().unwrap().to_owned();
+        let response = http().post(format!("{}/signin/{secret}", serve.url)).send().await.unwrap();
+        let cookie = response.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        Browser { url: serve.url.clone(), cookie: format!("{cookie}; naru_lang=en") }
+    }
+
+    /// The same person, reading Korean.
+    pub fn in_korean(&self) -> Browser {
+        Browser { url: self.url.clone(), cookie: self.cookie.replace("naru_lang=en", "naru_lang=ko") }
+    }
+
     pub async fn get(&self, path: &str) -> Page {
-        let answer = self.request(reqwest::Method::GET, path, "text/html").send().await.unwrap();
-        Page { status: answer.status().as_u16(), text: answer.text().await.unwrap() }
+        self.open(http().get(format!("{}{path}", self.url))).await
     }
 
-    /// Sends a form, as the page that it stands on would.
-    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.request(reqwest::Method::POST, path, "text/html").header("sec-fetch-site", "same-origin");
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.body(body).send().await.unwrap();
-        Page { status: answer.status().as_u16(), text: answer.text().await.unwrap() }
+    /// Sends a form.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        // A form is written as the query of an address is.
+        let mut form = reqwest::Url::parse(&self.url).unwrap();
+        form.query_pairs_mut().extend_pairs(fields);
+        let body = form.query().unwrap_or_default().to_owned();
+        let request = http().post(format!("{}{path}", self.url)).body(body);
+        self.open(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")).await
     }
 
-    /// A live stream.
-    pub async fn follow(&self, path: &str) -> reqwest::Response {
-        self.request(reqwest::Method::GET, path, "text/event-stream").send().await.unwrap()
-    }
-
-    fn request(&self, method: reqwest::Method, path: &str, accept: &str) -> reqwest::RequestBuilder {
-        let request = http().request(method, format!("{}{path}", self.url)).header("accept", accept);
-        request.header("cookie", &self.cookie).header("accept-language", self.lang)
+    async fn open(&self, request: reqwest::RequestBuilder) -> Page {
+        let response = request.header(COOKIE, &self.cookie).header(ACCEPT, "text/html").send().await.unwrap();
+        let header = |name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
+        let (location, cache) = (header(LOCATION.as_str()), header("cache-control"));
+        Page { status: response.status().as_u16(), location, cache, html: response.text().await.unwrap() }
     }
 }

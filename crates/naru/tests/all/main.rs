@@ -17,6 +17,7 @@ mod intake;
 mod jobs;
 mod leader;
 mod levels;
+mod message_pages;
 mod messages;
 mod overview;
 mod removal;

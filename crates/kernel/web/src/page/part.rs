@@ -1,8 +1,9 @@
 //! Small parts that pages are put together from.
 
 use maud::{Render, html};
+use naru_core::failure::Failure;
 
-use super::Markup;
+use super::{Markup, Reader};
 
 /// What a colour means. The stylesheet holds one for each, in light and in dark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,13 @@ pub fn dot(tone: Tone) -> Markup {
 /// A sentence that wants attention.
 pub fn notice(tone: Tone, text: &str) -> Markup {
     html! { p class={ "notice " (tone.class()) } role="alert" { (prose(text)) } }
+}
+
+/// Why a form was refused, and what to do, to stand beside it.
+pub fn refusal(reader: &Reader, failure: &Failure) -> Markup {
+    let detail = reader.texts.detail(reader.lang, failure);
+    let text = reader.texts.hint(reader.lang, failure).map_or(detail.clone(), |hint| format!("{detail}. {hint}."));
+    notice(Tone::Bad, &text)
 }
 
 /// Names and values.

@@ -3,7 +3,7 @@
 use maud::html;
 use naru_core::failure::Failure;
 
-use super::part::{Tone, notice, prose};
+use super::part::{prose, refusal};
 use super::{Markup, Reader, layout};
 use crate::password;
 
@@ -72,10 +72,4 @@ fn field(name: &str, kind: &str, autocomplete: &str, label: &str, value: Option<
                 autocapitalize="none" spellcheck="false";
         }
     }
-}
-
-fn refusal(reader: &Reader, failure: &Failure) -> Markup {
-    let detail = reader.texts.detail(reader.lang, failure);
-    let text = reader.texts.hint(reader.lang, failure).map_or(detail.clone(), |hint| format!("{detail}. {hint}."));
-    notice(Tone::Bad, &text)
 }
