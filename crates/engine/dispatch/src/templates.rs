@@ -31,10 +31,10 @@ type Cache = HashMap<(String, u32), Arc<Template>>;
 /// With the moment of reading.
 type Newest = HashMap<String, (Arc<Template>, Micros)>;
 
-/// A line of a list of templates.
+/// A line of a list of templates or of versions.
 #[derive(Clone, Debug, Serialize)]
 pub struct TemplateRow {
-    /// The newest text.
+    /// The text.
     pub text: TemplateText,
     /// Its version.
     pub version: u32,
@@ -42,6 +42,19 @@ pub struct TemplateRow {
     pub pushed_at: Millis,
     /// By whom.
     pub pushed_by: String,
+}
+
+impl TemplateRow {
+    /// Reads the columns `version, text, pushed_at, pushed_by` in this order.
+    fn from_row(row: &sqlx::any::AnyRow) -> Result<TemplateRow, Failure> {
+        let json: String = row.try_get(1).map_err(StoreError::from)?;
+        Ok(TemplateRow {
+            text: serde_json::from_str(&json).map_err(Failure::bug)?,
+            version: row.try_get::<i64, _>(0).map_err(StoreError::from)? as u32,
+            pushed_at: row.try_get(2).map_err(StoreError::from)?,
+            pushed_by: row.try_get(3).map_err(StoreError::from)?,
+        })
+    }
 }
 
 impl Templates {
@@ -52,6 +65,27 @@ impl Templates {
 
     /// Stores `text` as a new version where it differs from the newest; answers the version and whether it is new.
     pub async fn push(&self, text: TemplateText, by: &str, now: Millis) -> Result<(u32, bool), Failure> {
+        self.store_text(text, None, by, now).await
+    }
+
+    /// As [`Templates::push`], where `seen` is still the newest version; 0 says that there is none yet.
+    pub async fn push_onto(
+        &self,
+        text: TemplateText,
+        seen: u32,
+        by: &str,
+        now: Millis,
+    ) -> Result<(u32, bool), Failure> {
+        self.store_text(text, Some(seen), by, now).await
+    }
+
+    async fn store_text(
+        &self,
+        text: TemplateText,
+        seen: Option<u32>,
+        by: &str,
+        now: Millis,
+    ) -> Result<(u32, bool), Failure> {
         // Checked before anything is stored; the number does not matter for that.
         Template::new(text.clone(), 1)?;
         let json = serde_json::to_string(&text).map_err(Failure::bug)?;
@@ -64,8 +98,11 @@ impl Templates {
                     Some(row) => (row.try_get(0)?, row.try_get(1)?),
                     None => (0, String::new()),
                 };
+                if let Some(seen) = seen.filter(|seen| i64::from(*seen) != version) {
+                    return Ok(Err(unseen(&text.id, seen, version)));
+                }
                 if known == json {
-                    return Ok((version as u32, false));
+                    return Ok(Ok((version as u32, false)));
                 }
                 sqlx::query(
                     "INSERT INTO dispatch_template (id, version, text, pushed_at, pushed_by)
@@ -78,12 +115,12 @@ impl Templates {
                 .bind(by)
                 .execute(&mut *conn)
                 .await?;
-                Ok((version as u32 + 1, true))
+                Ok(Ok((version as u32 + 1, true)))
             })
         });
         let stored = stored.await?;
         self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&id);
-        Ok(stored)
+        stored
     }
 
     /// The newest version of `id`.
@@ -137,24 +174,29 @@ impl Templates {
 
     /// The newest version of every template, by id.
     pub async fn list(&self) -> Result<Vec<TemplateRow>, Failure> {
+        self.page("", CACHED_MAX).await
+    }
+
+    /// The newest version of templates whose id comes behind `after`, by id.
+    pub async fn page(&self, after: &str, limit: usize) -> Result<Vec<TemplateRow>, Failure> {
         let rows = sqlx::query(
             "SELECT t.version, t.text, t.pushed_at, t.pushed_by FROM dispatch_template t
-             WHERE t.version = (SELECT MAX(n.version) FROM dispatch_template n WHERE n.id = t.id) ORDER BY t.id LIMIT $1",
-        )
-        .bind(CACHED_MAX as i64)
-        .fetch_all(self.store.reader())
-        .await
-        .map_err(StoreError::from)?;
-        let row = |row: &sqlx::any::AnyRow| -> Result<TemplateRow, Failure> {
-            let json: String = row.try_get(1).map_err(StoreError::from)?;
-            Ok(TemplateRow {
-                text: serde_json::from_str(&json).map_err(Failure::bug)?,
-                version: row.try_get::<i64, _>(0).map_err(StoreError::from)? as u32,
-                pushed_at: row.try_get(2).map_err(StoreError::from)?,
-                pushed_by: row.try_get(3).map_err(StoreError::from)?,
-            })
-        };
-        rows.iter().map(row).collect()
+             WHERE t.id > $1 AND t.version = (SELECT MAX(n.version) FROM dispatch_template n WHERE n.id = t.id)
+             ORDER BY t.id LIMIT $2",
+        );
+        let rows = rows.bind(after).bind(limit as i64).fetch_all(self.store.reader()).await;
+        rows.map_err(StoreError::from)?.iter().map(TemplateRow::from_row).collect()
+    }
+
+    /// Versions of a template, newest first, older than `before` where one is named.
+    pub async fn versions(&self, id: &str, before: Option<u32>, limit: usize) -> Result<Vec<TemplateRow>, Failure> {
+        let rows = sqlx::query(
+            "SELECT version, text, pushed_at, pushed_by FROM dispatch_template WHERE id = $1 AND version < $2
+             ORDER BY version DESC LIMIT $3",
+        );
+        let before = before.map_or(i64::MAX, i64::from);
+        let rows = rows.bind(id).bind(before).bind(limit as i64).fetch_all(self.store.reader()).await;
+        rows.map_err(StoreError::from)?.iter().map(TemplateRow::from_row).collect()
     }
 
     fn keep(&self, version: u32, json: &str) -> Result<Arc<Template>, Failure> {
@@ -183,3 +225,9 @@ impl Templates {
 }
 
 const NEWEST: &str = "SELECT version, text FROM dispatch_template WHERE id = $1 ORDER BY version DESC LIMIT 1";
+
+/// Somebody else was faster than whoever had seen another version as the newest.
+fn unseen(id: &str, seen: u32, newest: i64) -> Failure {
+    let code = if seen == 0 { "template-exists" } else { "template-changed" };
+    Failure::conflict(code).arg("template", id).arg("newest", newest)
+}
