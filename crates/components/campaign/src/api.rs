@@ -170,13 +170,18 @@ fn key(headers: &HeaderMap, actor: &str) -> Result<Option<[u8; 16]>, Failure> {
     if bytes.is_empty() || bytes.len() > KEY_BYTES_MAX {
         return Err(Failure::usage("idempotency-key-length").arg("max", KEY_BYTES_MAX));
     }
-    let mut name = Vec::with_capacity(bytes.len() + actor.len() + 1);
+    Ok(Some(key_of(bytes, actor)))
+}
+
+/// The hash of a key that `actor` chose.
+pub fn key_of(key: &[u8], actor: &str) -> [u8; 16] {
+    let mut name = Vec::with_capacity(key.len() + actor.len() + 1);
     name.extend_from_slice(actor.as_bytes());
     name.push(0);
-    name.extend_from_slice(bytes);
+    name.extend_from_slice(key);
     let mut hash = [0; 16];
     hash.copy_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(&name)[..16]);
-    Ok(Some(hash))
+    hash
 }
 
 fn not_json(error: serde_json::Error) -> Failure {

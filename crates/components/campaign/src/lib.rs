@@ -59,6 +59,7 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
         routes: api::routes().merge(page::routes()),
         menu: &[
             MenuEntry { order: 10, text: "menu-campaigns", href: "/campaigns", role: Role::View },
+            MenuEntry { order: 20, text: "menu-templates", href: "/templates", role: Role::View },
             MenuEntry { order: 30, text: "menu-messages", href: "/messages", role: Role::View },
         ],
         jobs: vec![rejects::sweep_job(ctx)],

@@ -1,6 +1,8 @@
-//! The pages of campaigns: a list, and one campaign live. Beside them those of messages.
+//! The pages of campaigns: a list, and one campaign live. Beside them those of messages and of templates.
 
+mod difference;
 mod message;
+mod template;
 
 use std::sync::Arc;
 
@@ -47,6 +49,7 @@ pub fn routes() -> Router<Ctx> {
         .route("/campaigns/{id}/schedule", post(schedule))
         .route("/campaigns/{id}/cancel", post(cancel))
         .merge(message::routes())
+        .merge(template::routes())
 }
 
 async fn list(State(ctx): State<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Failed> {

@@ -7,6 +7,7 @@
 (() => {
   const RETRY_MS_MIN = 1000;
   const RETRY_MS_MAX = 30000;
+  const PREVIEW_MS = 300;
   const lostNotice = document.getElementById("live-lost");
   const lost = new Set();
 
@@ -75,6 +76,28 @@
   }
 
   for (const element of document.querySelectorAll("[data-live]")) new Live(element.dataset.live);
+
+  // A form with `data-preview="id id"` is asked for again while it is filled in, and those parts of the answer are shown.
+  for (const form of document.querySelectorAll("form[data-preview]")) {
+    let timer = 0;
+    let asked = 0;
+    const look = async () => {
+      const mine = ++asked;
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // What was typed since then is on its way.
+      if (mine !== asked) return;
+      for (const id of form.dataset.preview.split(" ")) {
+        const part = page.getElementById(id);
+        if (part) patch(id, part.innerHTML);
+      }
+    };
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      // Whoever is offline has the button.
+      timer = setTimeout(() => look().catch(() => {}), PREVIEW_MS);
+    });
+  }
 
   // A form goes once: a second click while the first is on its way does nothing.
   document.addEventListener("submit", (event) => {

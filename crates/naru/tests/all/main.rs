@@ -24,6 +24,7 @@ mod removal;
 mod running;
 mod settings;
 mod sign_in;
+mod template_pages;
 mod templates;
 mod unknown;
 mod vendor_faults;

@@ -59,7 +59,11 @@ fn about(reader: &Reader, life: &Life) -> Markup {
         (message_badge(reader, view.state))
         @if let Some(code) = &view.code { " " code { (code) } }
     };
-    let template = html! { (view.template) " v" (view.version) };
+    let template = html! {
+        a href={ "/templates/" (path_part(&view.template)) "?version=" (view.version) } {
+            (view.template) " v" (view.version)
+        }
+    };
     let trace = |trace: &String| html! { a href={ "/messages?trace=" (path_part(trace)) } { (trace) } };
     let rows = [
         ("field-state", Some(state)),
@@ -88,7 +92,7 @@ fn ask(reader: &Reader, life: &Life, refused: Option<&Failure>, reason: &str) ->
     html! {
         details.ask open[refused.is_some()] {
             summary { (say("page-access-ask")) }
-            form.form method="post" action={ "/messages/" (life.view.id) "/address" } {
+            form.form.narrow method="post" action={ "/messages/" (life.view.id) "/address" } {
                 @if let Some(refused) = refused { (refusal(reader, refused)) }
                 label {
                     span { (say("page-access-reason")) }
