@@ -61,7 +61,7 @@ async fn list(State(ctx): State<Ctx>, visit: Visit, _: SignedIn) -> Result<Marku
         @if campaigns.is_empty() {
             (empty(&reader.say("page-campaigns-none", &[]), &reader.say("page-campaigns-none.hint", &[])))
         } @else {
-            div.table-scroll { table {
+            div.scroll { table {
                 thead { tr {
                     th { (reader.say("field-campaign", &[])) }
                     th { (reader.say("field-state", &[])) }
@@ -197,11 +197,6 @@ fn length(reader: &Reader, is_sms: bool, measure: &Measure) -> String {
     let unit = if is_sms { "euc-kr" } else { measure.unit };
     let said = reader.say("page-length", &[(length.0, &length.1), (max.0, &max.1), ("unit", unit)]);
     if measure.is_lms { format!("{said} · {}", reader.say("page-length-lms", &[])) } else { said }
-}
-
-/// A text as a part of an address.
-fn path_part(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 async fn live(

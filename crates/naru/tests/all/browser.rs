@@ -71,6 +71,12 @@ impl Browser {
         self.open(http().get(format!("{}{path}", self.url))).await
     }
 
+    /// A live stream.
+    pub async fn follow(&self, path: &str) -> reqwest::Response {
+        let request = http().get(format!("{}{path}", self.url)).header(COOKIE, &self.cookie);
+        request.header(ACCEPT, "text/event-stream").send().await.unwrap()
+    }
+
     /// Sends a form.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         // A form is written as the query of an address is.

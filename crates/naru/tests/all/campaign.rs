@@ -503,14 +503,14 @@ async fn a_campaign_that_waits_begins_by_a_word_at_its_time_or_by_a_page() {
 
     send("by page", &["--hold"]);
     let id = campaign(&house, "by page")["id"].as_str().unwrap().to_owned();
-    let browser = Browser::sign_in(&house, &serve, "minji", "operate").await;
+    let browser = Browser::of(&house, &serve, "minji", "operate").await;
     let path = format!("/campaigns/{id}");
     let page = browser.get(&path).await;
-    assert!(page.text.contains("It waits until somebody sends it"), "{}", page.text);
+    assert!(page.html.contains("It waits until somebody sends it"), "{}", page.html);
     let late = browser.post(&format!("{path}/schedule"), &[("at", "2001-01-01T09:00")]).await;
-    assert!(late.text.contains("is over") && late.text.contains("value=\"2001-01-01T09:00\""), "{}", late.text);
+    assert!(late.html.contains("is over") && late.html.contains("value=\"2001-01-01T09:00\""), "{}", late.html);
     assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "2999-01-01T09:00")]).await.status, 303);
-    assert!(browser.get(&path).await.text.contains("It begins by itself at 2999-01-01 09:00:00"));
+    assert!(browser.get(&path).await.html.contains("It begins by itself at 2999-01-01 09:00:00"));
     assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "")]).await.status, 303);
     assert_eq!(browser.post(&format!("{path}/start"), &[]).await.status, 303);
     eventually("the last to be done", PATIENCE, async || (state("by page") == "done").then_some(())).await;

@@ -13,11 +13,11 @@ async fn the_first_page_shows_lanes_outcomes_and_the_account() {
     let _vendor = Vendor::start(&house, &[]).await;
     let serve = house.serve().await;
     assert_eq!(http().get(&serve.url).header("accept", "text/html").send().await.unwrap().status(), 303);
-    let browser = Browser::sign_in(&house, &serve, "minji", "view").await;
+    let browser = Browser::of(&house, &serve, "minji", "view").await;
     let page = browser.get("/").await;
     assert_eq!(page.status, 200);
     for part in ["Nothing: everything runs", "<th scope=\"row\">sandbox", "of 5,000/s", "Nothing yet", "Balances"] {
-        assert!(page.text.contains(part), "{part}: {}", page.text);
+        assert!(page.html.contains(part), "{part}: {}", page.html);
     }
     house.done(&["template", "push", "templates"]);
     let mut live = browser.follow("/overview/live").await;
@@ -29,8 +29,8 @@ async fn the_first_page_shows_lanes_outcomes_and_the_account() {
         let piece = timeout(PATIENCE, live.chunk()).await.expect("a patch").unwrap().expect("the stream goes on");
         seen.push_str(std::str::from_utf8(&piece).unwrap());
     }
-    let page = browser.reading("ko").get("/").await;
-    assert!(page.text.contains("전체 메시지") && page.text.contains("가장 많을 때 2건"), "{}", page.text);
+    let page = browser.in_korean().get("/").await;
+    assert!(page.html.contains("전체 메시지") && page.html.contains("가장 많을 때 2건"), "{}", page.html);
     serve.stop().await;
 }
 
@@ -42,13 +42,13 @@ async fn what_wants_a_person_stands_on_top_until_it_is_gone() {
     let closed = naru_testkit::port::free();
     house.write("naru.toml", &config.replace("127.0.0.1:7071", &format!("127.0.0.1:{closed}")));
     let serve = house.serve().await;
-    let browser = Browser::sign_in(&house, &serve, "minji", "view").await;
+    let browser = Browser::of(&house, &serve, "minji", "view").await;
     house.done(&["template", "push", "templates"]);
     house.write("c.csv", "to,name,order\n01012345678,김민지,A-1\n");
     house.done(&["send", "--template", "shipped", "--to", "c.csv"]);
     let concern = r#"<a href="/lanes">Lane sandbox: "#;
     eventually("the lane to be told of", PATIENCE, async || {
-        browser.get("/").await.text.contains(concern).then_some(())
+        browser.get("/").await.html.contains(concern).then_some(())
     })
     .await;
     // Somebody guesses passwords.
@@ -58,8 +58,8 @@ async fn what_wants_a_person_stands_on_top_until_it_is_gone() {
         guess.body("name=minji&password=wrong-password").send().await.unwrap();
     }
     let page = browser.get("/").await;
-    assert!(page.text.contains("5 sign-ins were refused within the last hour"), "{}", page.text);
+    assert!(page.html.contains("5 sign-ins were refused within the last hour"), "{}", page.html);
     let lanes = browser.get("/lanes").await;
-    assert!(lanes.text.contains("blocked"), "{}", lanes.text);
+    assert!(lanes.html.contains("blocked"), "{}", lanes.html);
     serve.stop().await;
 }

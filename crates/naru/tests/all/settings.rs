@@ -7,21 +7,21 @@ use crate::campaign::Vendor;
 use crate::house::{House, http};
 
 fn has(page: &Page, part: &str) {
-    assert!(page.status == 200 && page.text.contains(part), "{part} ({}): {}", page.status, page.text);
+    assert!(page.status == 200 && page.html.contains(part), "{part} ({}): {}", page.status, page.html);
 }
 
 #[tokio::test]
 async fn people_and_tokens_are_kept_by_forms() {
     let house = House::new();
     let serve = house.serve().await;
-    let admin = Browser::sign_in(&house, &serve, "minji", "admin").await;
+    let admin = Browser::of(&house, &serve, "minji", "admin").await;
     let page = admin.post("/settings/people", &[("name", "jun"), ("role", "operate")]).await;
     has(&page, "Shown this once");
-    let link = page.text.split("/signin/").nth(1).unwrap().split('<').next().unwrap();
+    let link = page.html.split("/signin/").nth(1).unwrap().split('<').next().unwrap();
     assert_eq!(http().get(format!("{}/signin/{link}", serve.url)).send().await.unwrap().status(), 200);
     let again = admin.get("/settings/people").await;
     has(&again, "jun");
-    assert!(!again.text.contains(link), "{}", again.text);
+    assert!(!again.html.contains(link), "{}", again.html);
     // What was typed is not lost where it is refused.
     let refused = admin.post("/settings/people", &[("name", "jun"), ("role", "send")]).await;
     has(&refused, r#"value="jun""#);
@@ -35,20 +35,20 @@ async fn people_and_tokens_are_kept_by_forms() {
 
     let page = admin.post("/settings/tokens", &[("name", "shop"), ("role", "send")]).await;
     has(&page, "Shown this once");
-    let token = page.text.split("naru_").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let token = page.html.split("naru_").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let ask = async || {
         let request = http().post(format!("{}/v1/lane/list", serve.url)).bearer_auth(format!("naru_{token}"));
         request.json(&serde_json::json!({})).send().await.unwrap().status()
     };
     assert_eq!(ask().await, 200);
-    assert!(!admin.get("/settings/tokens").await.text.contains(&token));
+    assert!(!admin.get("/settings/tokens").await.html.contains(&token));
     assert_eq!(admin.post("/settings/tokens/shop/revoke", &[]).await.status, 303);
     eventually("the token to be worthless", PATIENCE, async || (ask().await == 401).then_some(())).await;
 
     has(&admin.get("/settings/sign-ins").await, "minji");
     let config = admin.get("/settings/config").await;
     has(&config, "[dispatch.lane.sandbox]");
-    has(&admin.reading("ko").get("/settings/people").await, "사람 추가");
+    has(&admin.in_korean().get("/settings/people").await, "사람 추가");
     serve.stop().await;
 }
 
@@ -56,17 +56,17 @@ async fn people_and_tokens_are_kept_by_forms() {
 async fn a_role_that_is_too_small_is_named() {
     let house = House::new();
     let serve = house.serve().await;
-    let viewer = Browser::sign_in(&house, &serve, "jun", "view").await;
+    let viewer = Browser::of(&house, &serve, "jun", "view").await;
     for path in ["/settings/people", "/settings/tokens", "/settings/sign-ins", "/settings/config"] {
         let page = viewer.get(path).await;
-        assert!(page.status == 403 && page.text.contains("admin"), "{path}: {}", page.text);
+        assert!(page.status == 403 && page.html.contains("admin"), "{path}: {}", page.html);
     }
     let page = viewer.get("/running").await;
     has(&page, "Instances");
-    assert!(!page.text.contains("/drain\"") && !page.text.contains("/settings"), "{}", page.text);
+    assert!(!page.html.contains("/drain\"") && !page.html.contains("/settings"), "{}", page.html);
     for path in ["/running/x/drain", "/settings/people", "/settings/tokens/x/revoke", "/unknown"] {
         let page = viewer.post(path, &[("name", "x"), ("role", "view"), ("as", "sent")]).await;
-        assert_eq!(page.status, 403, "{path}: {}", page.text);
+        assert_eq!(page.status, 403, "{path}: {}", page.html);
     }
     serve.stop().await;
 }
@@ -75,19 +75,19 @@ async fn a_role_that_is_too_small_is_named() {
 async fn an_instance_is_drained_and_takes_work_again() {
     let house = House::new();
     let serve = house.serve().await;
-    let operator = Browser::sign_in(&house, &serve, "minji", "operate").await;
+    let operator = Browser::of(&house, &serve, "minji", "operate").await;
     let page = operator.get("/running").await;
     for part in ["retention", "lane/sandbox/0", "running"] {
         has(&page, part);
     }
-    let action = page.text.split("action=\"").find(|part| part.contains("/drain\"")).unwrap();
+    let action = page.html.split("action=\"").find(|part| part.contains("/drain\"")).unwrap();
     let action = action.split('"').next().unwrap().to_owned();
     assert_eq!(operator.post(&action, &[]).await.status, 303);
-    eventually("it to drain", PATIENCE, async || operator.get("/running").await.text.contains("drained").then_some(()))
+    eventually("it to drain", PATIENCE, async || operator.get("/running").await.html.contains("drained").then_some(()))
         .await;
     assert_eq!(operator.post(&action.replace("/drain", "/undrain"), &[]).await.status, 303);
     eventually("it to work again", PATIENCE, async || {
-        (!operator.get("/running").await.text.contains("drained")).then_some(())
+        (!operator.get("/running").await.html.contains("drained")).then_some(())
     })
     .await;
     assert_eq!(operator.post("/running/nobody/drain", &[]).await.status, 404);
@@ -105,17 +105,17 @@ async fn what_is_unknown_is_settled_on_its_page() {
     house.done(&["template", "push", "templates"]);
     house.done(&["send", "--template", "shipped", "--to", "c.csv", "--name", "lost"]);
     let serve = house.serve().await;
-    let operator = Browser::sign_in(&house, &serve, "minji", "operate").await;
+    let operator = Browser::of(&house, &serve, "minji", "operate").await;
     let page = async || operator.get("/unknown").await;
     let until = async |part: &str| {
-        eventually(part, PATIENCE, async || page().await.text.contains(part).then_some(())).await;
+        eventually(part, PATIENCE, async || page().await.html.contains(part).then_some(())).await;
     };
     until("3 messages of which nobody knows").await;
     has(&operator.get("/").await, r#"<a href="/unknown">"#);
     let shown = page().await;
     has(&shown, "010-****-2222");
     has(&shown, "connection-lost");
-    let first = shown.text.split("name=\"message\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let first = shown.html.split("name=\"message\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
 
     has(&operator.post("/unknown", &[("as", "sent")]).await, "No message is chosen");
     has(&operator.post("/unknown", &[("as", "sent"), ("all", "yes")]).await, "It was not said that");

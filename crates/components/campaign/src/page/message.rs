@@ -23,12 +23,12 @@ use naru_dispatch::look::{MessageView, look};
 use naru_dispatch::message::{Channel, MessageId};
 use naru_web::failed::Failed;
 use naru_web::page::part::{empty, heading, refusal, section};
-use naru_web::page::{Markup, Reader, moment};
+use naru_web::page::{Markup, Reader, moment, segment};
 use naru_web::role::Role;
 use naru_web::visit::{SignedIn, Visit};
 use serde::Deserialize;
 
-use super::{message_badge, path_part};
+use super::message_badge;
 use crate::item::NAME_BYTES_MAX;
 
 /// Messages of one page: each is read out of a frame of its own.
@@ -87,7 +87,7 @@ async fn find(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Query(asks): Qu
     }
     let found = look_for(&ctx, &Wanted::Trace(trace.to_owned()), asks.before()).await?;
     let older = found.older().map(|last| {
-        let (trace, before) = (path_part(trace), path_part(last));
+        let (trace, before) = (segment(trace), segment(last));
         html! { a.button href={ "/messages?trace=" (trace) "&before=" (before) } { (visit.reader.say("page-older", &[])) } }
     });
     Ok(page(&visit, trace, found.shown(), older.unwrap_or_default()))
@@ -120,7 +120,7 @@ async fn search(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Form(asks): F
             continue;
         }
         if matches!(wanted, Wanted::Trace(_)) && !is_personal {
-            return Ok(Redirect::to(&format!("/messages?trace={}", path_part(typed))).into_response());
+            return Ok(Redirect::to(&format!("/messages?trace={}", segment(typed))).into_response());
         }
         let older = found.older().map(|last| {
             html! { form method="post" action="/messages" {

@@ -20,13 +20,13 @@ use naru_dispatch::template::Template;
 use naru_dispatch::templates::TemplateRow;
 use naru_web::failed::Failed;
 use naru_web::page::part::{Tone, empty, fields, heading, notice, section};
-use naru_web::page::{Markup, Reader, moment};
+use naru_web::page::{Markup, Reader, moment, segment};
 use naru_web::role::Role;
 use naru_web::visit::{SignedIn, Visit};
 use serde::Deserialize;
 
 use self::draft::Draft;
-use super::{length, path_part};
+use super::length;
 
 /// Templates or versions of one page.
 const PAGE: usize = 50;
@@ -85,7 +85,7 @@ async fn list(
                 th scope="col" { (say("page-by")) }
             } }
             tbody { @for row in &rows { tr {
-                th scope="row" { a href={ "/templates/" (path_part(&row.text.id)) } { (row.text.id) } }
+                th scope="row" { a href={ "/templates/" (segment(&row.text.id)) } { (row.text.id) } }
                 td { (say(&format!("channel-{}", row.text.channel))) }
                 td { (say(&format!("purpose-{}", row.text.purpose))) }
                 td.number { (row.version) }
@@ -94,7 +94,7 @@ async fn list(
             } } }
         } } }
         @if more && let Some(last) = rows.last() {
-            div.actions { a.button href={ "/templates?after=" (path_part(&last.text.id)) } { (say("page-more")) } }
+            div.actions { a.button href={ "/templates?after=" (segment(&last.text.id)) } { (say("page-more")) } }
         }
     };
     Ok(visit.page(&title, body))
@@ -133,7 +133,7 @@ async fn show(
     let body = html! {
         (heading(&id, html! {
             @if may_send {
-                a.button.primary href={ "/templates/" (path_part(&id)) "/edit" } { (reader.say("page-template-edit", &[])) }
+                a.button.primary href={ "/templates/" (segment(&id)) "/edit" } { (reader.say("page-template-edit", &[])) }
             }
         }))
         @if let Some(saved) = asked.saved { (notice(Tone::Good, &told("page-template-saved", saved))) }
@@ -143,7 +143,7 @@ async fn show(
             (versions_table(reader, &id, &versions))
             @if more && let Some(last) = versions.last() {
                 div.actions {
-                    a.button href={ "/templates/" (path_part(&id)) "?before=" (last.version) } {
+                    a.button href={ "/templates/" (segment(&id)) "?before=" (last.version) } {
                         (reader.say("page-older", &[]))
                     }
                 }
@@ -184,7 +184,7 @@ fn text(reader: &Reader, template: &Template) -> Markup {
 
 fn versions_table(reader: &Reader, id: &str, versions: &[TemplateRow]) -> Markup {
     let say = |key: &str| reader.say(key, &[]);
-    let id = path_part(id);
+    let id = segment(id);
     html! { div.scroll { table {
         thead { tr {
             th scope="col" { (say("page-template-version")) }
@@ -230,7 +230,7 @@ async fn save(
 }
 
 fn edit_path(id: &str) -> String {
-    format!("/templates/{}/edit", path_part(id))
+    format!("/templates/{}/edit", segment(id))
 }
 
 /// Shows a draft, or saves it; what cannot be saved is shown again with the reason.
@@ -247,7 +247,7 @@ async fn take(ctx: &Ctx, visit: &Visit, path: &str, mut draft: Draft) -> Result<
     match saved {
         Ok((version, is_new)) => {
             let what = if is_new { "saved" } else { "same" };
-            let to = format!("/templates/{}?{what}={version}", path_part(&draft.id));
+            let to = format!("/templates/{}?{what}={version}", segment(&draft.id));
             Ok(Redirect::to(&to).into_response())
         }
         Err(failure) if matches!(failure.kind, Kind::Refused | Kind::Conflict) => {

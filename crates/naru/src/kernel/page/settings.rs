@@ -305,7 +305,7 @@ async fn sign_ins(
         ]
     };
     let rows: Vec<Vec<Markup>> = entries.iter().map(row).collect();
-    let columns = ["page-when", "column-name", "page-outcome", "page-peer", "page-agent"];
+    let columns = ["settings-when", "column-name", "page-outcome", "page-peer", "page-agent"];
     let columns = columns.map(|key| Column::of(&say(key)));
     let more = entries.last().filter(|_| entries.len() as i64 == record::ENTRIES_MAX);
     let body = html! {
@@ -314,7 +314,7 @@ async fn sign_ins(
         } @else {
             (section(&say("page-sign-ins"), table(&columns, &rows)))
             @if let Some(last) = more {
-                p { a.button href={ "/settings/sign-ins?before=" (last.at) } { (say("page-older")) } }
+                p { a.button href={ "/settings/sign-ins?before=" (last.at) } { (say("settings-older")) } }
             }
         }
     };

@@ -8,14 +8,15 @@ use naru_core::masked::Address;
 use naru_dispatch::access::REASON_CHARS_MAX;
 use naru_dispatch::life::{Event, Life, Wait, Wording};
 use naru_dispatch::message::{Channel, Purpose};
+use naru_dispatch::page::tone;
 use naru_dispatch::side::State;
 use naru_dispatch::unknown::SETTLED;
 use naru_web::page::part::{Tone, badge, dot, fields, heading, notice, prose, refusal, section};
-use naru_web::page::{Markup, Reader, count, moment};
+use naru_web::page::{Markup, Reader, count, moment, segment};
 use naru_web::role::Role;
 use naru_web::visit::Visit;
 
-use super::super::{length, message_badge, path_part, state_tone};
+use super::super::{length, message_badge};
 
 /// Whether what is personal is shown.
 pub enum Door<'a> {
@@ -60,11 +61,11 @@ fn about(reader: &Reader, life: &Life) -> Markup {
         @if let Some(code) = &view.code { " " code { (code) } }
     };
     let template = html! {
-        a href={ "/templates/" (path_part(&view.template)) "?version=" (view.version) } {
+        a href={ "/templates/" (segment(&view.template)) "?version=" (view.version) } {
             (view.template) " v" (view.version)
         }
     };
-    let trace = |trace: &String| html! { a href={ "/messages?trace=" (path_part(trace)) } { (trace) } };
+    let trace = |trace: &String| html! { a href={ "/messages?trace=" (segment(trace)) } { (trace) } };
     let rows = [
         ("field-state", Some(state)),
         ("field-to", Some(html! { (life.to.as_ref().map_or(view.to.as_str(), Address::reveal)) })),
@@ -134,7 +135,7 @@ fn drawn(reader: &Reader, life: &Life, event: &Event) -> Markup {
         }
         Event::Reported { at, state, code } => {
             let name = say(&format!("state-{}", state.name()), &[]);
-            (state_tone(*state), moment::at(*at), say("event-reported", &[("state", &name)]), said(code))
+            (tone(*state), moment::at(*at), say("event-reported", &[("state", &name)]), said(code))
         }
         Event::Came { by, state, code } => {
             let more = match code.as_deref().unwrap_or_default() {
@@ -142,7 +143,7 @@ fn drawn(reader: &Reader, life: &Life, event: &Event) -> Markup {
                 code => said(code),
             };
             let when = html! { (moment::at(*by)) " " (say("event-by", &[])) };
-            (state_tone(*state), when, end(reader, *state), more)
+            (tone(*state), when, end(reader, *state), more)
         }
     };
     html! { li {

@@ -8,12 +8,11 @@ use naru_dispatch::message::Channel;
 use naru_dispatch::template::TemplateText;
 use naru_web::failed::Failed;
 use naru_web::page::part::{heading, section};
-use naru_web::page::{Markup, Reader};
+use naru_web::page::{Markup, Reader, segment};
 use naru_web::visit::{SignedIn, Visit};
 use serde::Deserialize;
 
 use super::super::difference::{Line, lines};
-use super::super::path_part;
 
 /// Which two.
 #[derive(Deserialize)]
@@ -45,9 +44,9 @@ pub async fn difference(
     };
     let body = html! {
         (heading(&title, html! {
-            a.button href={ "/templates/" (path_part(&id)) } { (reader.say("page-template-back", &[])) }
+            a.button href={ "/templates/" (segment(&id)) } { (reader.say("page-template-back", &[])) }
         }))
-        form.form.inline method="get" action={ "/templates/" (path_part(&id)) "/difference" } {
+        form.form.inline method="get" action={ "/templates/" (segment(&id)) "/difference" } {
             (number("from", "page-difference-from", from))
             (number("to", "page-difference-to", to))
             button.button type="submit" { (reader.say("page-difference-go", &[])) }

@@ -6,10 +6,10 @@ use naru_core::failure::Failure;
 use naru_dispatch::message::{Channel, Purpose};
 use naru_dispatch::template::{Template, TemplateText, is_id};
 use naru_web::page::part::{heading, prose, refusal, section};
-use naru_web::page::{Markup, Reader};
+use naru_web::page::{Markup, Reader, segment};
 use naru_web::visit::Visit;
 
-use super::super::{length, path_part};
+use super::super::length;
 use super::{Pairs, refused};
 
 /// Names of fields that hold sample values begin so.
@@ -128,7 +128,7 @@ pub fn page(visit: &Visit, path: &str, draft: &Draft, failure: Option<&Failure>)
     let back = if draft.is_new {
         html! { a.button href="/templates" { (say("page-templates")) } }
     } else {
-        html! { a.button href={ "/templates/" (path_part(&draft.id)) } { (say("page-template-back")) } }
+        html! { a.button href={ "/templates/" (segment(&draft.id)) } { (say("page-template-back")) } }
     };
     let parsed = draft.template();
     let body = html! {

@@ -13,13 +13,12 @@ use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
 use naru_web::failed::Failed;
 use naru_web::page::part::{empty, heading, prose, refusal, section};
-use naru_web::page::{Markup, Reader};
+use naru_web::page::{Markup, Reader, segment};
 use naru_web::role::Role;
 use naru_web::visit::{SignedIn, Visit};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::super::path_part;
 use super::{Pairs, refused};
 use crate::api;
 use crate::item::Item;
@@ -78,7 +77,7 @@ pub fn part(
     section(
         &title,
         html! {
-            form.form.narrow method="post" action={ "/templates/" (path_part(&template.text.id)) "/test" } {
+            form.form.narrow method="post" action={ "/templates/" (segment(&template.text.id)) "/test" } {
                 @if let Some(failure) = failure { (refusal(reader, failure)) }
                 // The same form sent twice is one message.
                 input type="hidden" name="key" value=(Id::new(reader.now));
@@ -121,7 +120,7 @@ pub async fn send(
         Err(failure) if failure.kind == Kind::Refused => {
             let body = html! {
                 (heading(&id, html! {
-                    a.button href={ "/templates/" (path_part(&id)) } { (visit.reader.say("page-template-back", &[])) }
+                    a.button href={ "/templates/" (segment(&id)) } { (visit.reader.say("page-template-back", &[])) }
                 }))
                 (part(&visit.reader, &dispatch, &template, &filled, Some(&failure)))
             };
@@ -153,5 +152,5 @@ async fn take(
 
 /// Whoever reloads a refused form begins at the template again.
 pub async fn back(_: SignedIn, Path(id): Path<String>) -> Redirect {
-    Redirect::to(&format!("/templates/{}", path_part(&id)))
+    Redirect::to(&format!("/templates/{}", segment(&id)))
 }
