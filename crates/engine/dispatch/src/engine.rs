@@ -498,7 +498,8 @@ impl Dispatch {
 /// Makes the rows of every configured shard. A customer's messages must stay in one shard, so a lane is split otherwise
 /// only while nothing of it waits.
 async fn rows_of_shards(store: &Store, shards: &Shards) -> Result<(), Failure> {
-    let embedded = store.engine() == Engine::Sqlite;
+    let engine = store.engine();
+    let embedded = engine == Engine::Sqlite;
     let shards = shards.clone();
     let made = store.write(move |conn| {
         let shards = shards.clone();
@@ -514,7 +515,7 @@ async fn rows_of_shards(store: &Store, shards: &Shards) -> Result<(), Failure> {
                 for shard in shards.of_lane(lane) {
                     rows::make_shard(conn, &shard, count).await?;
                 }
-                rows::make_slices(conn, lane, count).await?;
+                rows::make_slices(conn, engine, lane, count).await?;
             }
             Ok(Ok(()))
         })

@@ -12,6 +12,7 @@ use naru_store::{Result, Store, many};
 use sqlx::{AnyConnection, Row};
 
 use crate::account::Account;
+use crate::shard::Shard;
 use crate::side::State;
 
 /// What is counted together.
@@ -58,31 +59,35 @@ pub fn step(at: Millis) -> Millis {
     at.div_euclid(STEP_MS) * STEP_MS
 }
 
-/// Adds to what is noted of a lane. Whoever adds twice after a commit whose answer was lost draws a bar too high.
-pub async fn note(store: &Store, lane: &str, lines: Vec<Noted>) -> Result<()> {
-    let lane = lane.to_owned();
+/// Adds to what is noted of a shard. Whoever adds twice after a commit whose answer was lost draws a bar too high.
+pub async fn note(store: &Store, shard: &Shard, lines: Vec<Noted>) -> Result<()> {
+    let shard = shard.clone();
     let noted = store.write(move |conn| {
-        let (lane, lines) = (lane.clone(), lines.clone());
+        let (shard, lines) = (shard.clone(), lines.clone());
         Box::pin(async move {
-            // In order: shards of a lane that add to the same lines wait for each other, and not in a circle.
+            // Lines of its own: shards that added to the same ones could wait for each other in a circle.
             let text = |before, rows| {
                 let sums = COUNTED.map(|state| format!("{0} = dispatch_history.{0} + excluded.{0}", state.name()));
                 format!(
-                    "INSERT INTO dispatch_history (at, lane, campaign, {}) VALUES {}
-                     ON CONFLICT (at, lane, campaign) DO UPDATE SET {}",
+                    "INSERT INTO dispatch_history (at, lane, shard, campaign, {}) VALUES {}
+                     ON CONFLICT (at, lane, shard, campaign) DO UPDATE SET {}",
                     COUNTED.map(State::name).join(", "),
-                    many::values(before, rows, 3 + COUNTED.len()),
+                    many::values(before, rows, 4 + COUNTED.len()),
                     sums.join(", "),
                 )
             };
             let bind = |bound: &mut Bound, line: &Noted| {
-                bound.bind(line.at).bind(lane.clone()).bind(line.campaign.map_or_else(Vec::new, |id| id.0.to_vec()));
+                bound
+                    .bind(line.at)
+                    .bind(shard.lane.to_string())
+                    .bind(shard.column())
+                    .bind(line.campaign.map_or_else(Vec::new, |id| id.0.to_vec()));
                 COUNTED.iter().for_each(|state| {
                     bound.bind(line.account.of(*state) as i64);
                 });
             };
             let mut script = Script::on(conn);
-            script.add(&lines, 3 + COUNTED.len(), text, bind).await?;
+            script.add(&lines, 4 + COUNTED.len(), text, bind).await?;
             script.end().await
         })
     });

@@ -259,8 +259,11 @@ impl Owner {
         let standbys: Vec<Shard> = standbys.map(|lane| Shard::new(lane, shard.no)).collect();
         let mut outlets = Vec::with_capacity(1 + standbys.len());
         let mut all = Vec::with_capacity(outlets.capacity());
+        let mut shares = Vec::with_capacity(outlets.capacity());
         for of in [shard].into_iter().chain(&standbys) {
-            let used = self.used(of).await?;
+            let mut share = Share::default();
+            let used = self.used(of, &mut share).await?;
+            shares.push(share);
             let (outlet, options) = self.outlet(of, &used)?;
             outlets.push(outlet);
             all.push(options);
@@ -294,7 +297,7 @@ impl Owner {
         self.pass_on_unmerged(shard.clone(), merger.clone());
         Ok(Held {
             lease,
-            shares: (0..=standbys.len()).map(|_| Share::default()).collect(),
+            shares,
             standbys: standbys.into_iter().map(Standby::of).collect(),
             running,
             ended,

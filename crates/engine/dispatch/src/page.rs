@@ -272,6 +272,9 @@ async fn sum_up(ctx: Ctx, summed: SharedSum) -> Result<(), Failure> {
     let mut summed = lock(&summed);
     summed.running = false;
     summed.next = began + ACCOUNT_EVERY_US.max(took * ACCOUNT_SHARE);
+    if let Err(error) = &whole {
+        tracing::warn!(error = %error, "the account could not be summed up for the overview, trying again");
+    }
     summed.last = Some(whole?);
     Ok(())
 }

@@ -7,7 +7,7 @@ use naru_core::id::Id;
 use naru_job::lease;
 use naru_store::error::StoreError;
 use naru_store::script::{Bound, Script};
-use naru_store::{Result, many};
+use naru_store::{Engine, Result, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use crate::lane::{ChunkKey, Day, Doubt, Mark, Retry, Save, SideSave};
@@ -186,7 +186,7 @@ pub async fn make_shard(conn: &mut AnyConnection, shard: &Shard, shards: u16) ->
 }
 
 /// Makes the slices of a lane's caps where there are others or none, each with the shard whose own it is.
-pub async fn make_slices(conn: &mut AnyConnection, lane: &str, shards: u16) -> Result<()> {
+pub async fn make_slices(conn: &mut AnyConnection, engine: Engine, lane: &str, shards: u16) -> Result<()> {
     let wanted = if shards > 1 { i64::from(shards) * i64::from(share::EACH) } else { 0 };
     let there: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dispatch_slice WHERE lane = $1")
         .bind(lane)
@@ -196,16 +196,19 @@ pub async fn make_slices(conn: &mut AnyConnection, lane: &str, shards: u16) -> R
         return Ok(());
     }
     sqlx::query("DELETE FROM dispatch_slice WHERE lane = $1").bind(lane).execute(&mut *conn).await?;
+    // Who has split it otherwise sees within half a second that nothing is its own any more.
+    let rest = if there > 0 { format!("{} + 3000", engine.now()) } else { "0".to_owned() };
+    let text = format!(
+        "INSERT INTO dispatch_slice (lane, slice, shard, goes_to, usable_at) VALUES ($1, $2, $3, NULL, {rest})"
+    );
     for shard in 0..if shards > 1 { shards } else { 0 } {
         for slice in share::own(shard) {
-            sqlx::query(
-                "INSERT INTO dispatch_slice (lane, slice, shard, goes_to, usable_at) VALUES ($1, $2, $3, NULL, 0)",
-            )
-            .bind(lane)
-            .bind(i64::from(slice))
-            .bind(i64::from(shard))
-            .execute(&mut *conn)
-            .await?;
+            sqlx::query(AssertSqlSafe(text.clone()))
+                .bind(lane)
+                .bind(i64::from(slice))
+                .bind(i64::from(shard))
+                .execute(&mut *conn)
+                .await?;
         }
     }
     Ok(())

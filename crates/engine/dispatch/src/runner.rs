@@ -244,7 +244,7 @@ pub fn start(parts: Parts, lane: Lane, receipts: mpsc::Receiver<Stored>) -> (Run
 
 /// A chart that lacks a bar is no reason to hold anything up.
 async fn note(parts: &Parts, lines: Vec<Noted>) {
-    if let Err(error) = history::note(&parts.store, &parts.shard.lane, lines).await {
+    if let Err(error) = history::note(&parts.store, &parts.shard, lines).await {
         tracing::warn!(lane.name = parts.name, error = %error, "what was sent could not be noted for charts");
     }
 }

@@ -38,9 +38,9 @@ ALTER TABLE dispatch_pace ADD COLUMN busy_at BIGINT NOT NULL DEFAULT 0;
 const HISTORY: &str = "
 -- Counts by ten seconds from `at` on, for charts; a campaign of no bytes is none.
 CREATE TABLE dispatch_history (
-    at BIGINT NOT NULL, lane TEXT NOT NULL, campaign {blob} NOT NULL, sent BIGINT NOT NULL, delivered BIGINT NOT NULL,
+    at BIGINT NOT NULL, lane TEXT NOT NULL, shard BIGINT NOT NULL, campaign {blob} NOT NULL, sent BIGINT NOT NULL, delivered BIGINT NOT NULL,
     failed BIGINT NOT NULL, expired BIGINT NOT NULL, suppressed BIGINT NOT NULL, cancelled BIGINT NOT NULL,
-    unknown BIGINT NOT NULL, PRIMARY KEY (at, lane, campaign));
+    unknown BIGINT NOT NULL, PRIMARY KEY (at, lane, shard, campaign));
 CREATE INDEX dispatch_history_campaign ON dispatch_history (campaign, at);
 ";
 

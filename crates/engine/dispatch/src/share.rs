@@ -24,7 +24,7 @@ pub struct Slice {
     pub shard: u16,
     /// Whose it is to be.
     pub goes_to: Option<u16>,
-    /// Whether it may be used yet.
+    /// Whether it may be used yet, by the database's clock.
     pub usable: bool,
 }
 
@@ -32,11 +32,6 @@ impl Slice {
     /// The shard whose own it is.
     fn home(no: u16) -> u16 {
         no / EACH
-    }
-
-    /// Whether a shard uses it.
-    pub fn is_used_by(&self, shard: u16) -> bool {
-        self.shard == shard && self.usable && self.goes_to.is_none()
     }
 }
 
@@ -135,7 +130,7 @@ mod tests {
     }
 
     fn used_by(slices: &[Slice], shard: u16) -> Vec<u16> {
-        slices.iter().filter(|slice| slice.is_used_by(shard)).map(|slice| slice.no).collect()
+        slices.iter().filter(|slice| slice.shard == shard).map(|slice| slice.no).collect()
     }
 
     proptest! {
@@ -177,13 +172,5 @@ mod tests {
         slices.iter_mut().zip(wanted).for_each(|(slice, to)| slice.shard = to);
         let requests: Vec<_> = (0..4).map(|shard| caps(&config, &used_by(&slices, shard)).requests.unwrap()).collect();
         assert_eq!(requests, [175, 25, 175, 25]);
-    }
-
-    #[test]
-    fn a_slice_is_used_where_it_is_and_stays() {
-        let slice = Slice { no: 3, shard: 1, goes_to: None, usable: true };
-        assert!(slice.is_used_by(1) && !slice.is_used_by(0));
-        assert!(!Slice { goes_to: Some(0), ..slice }.is_used_by(1));
-        assert!(!Slice { usable: false, ..slice }.is_used_by(1));
     }
 }

@@ -71,7 +71,9 @@
     const inside = element && element !== focused && element.contains(focused);
     if (!element || (inside && focused.matches("input, select, textarea"))) return;
     const focusedId = inside && focused.id;
+    const open = [...element.querySelectorAll("details")].map((details) => details.open);
     element.innerHTML = html;
+    element.querySelectorAll("details").forEach((details, at) => (details.open = open[at] ?? details.open));
     if (focusedId) document.getElementById(focusedId)?.focus();
   }
 

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_component::{Component, Concern, Concerns, Panel};
@@ -71,20 +71,19 @@ async fn live(
 impl Overview {
     async fn draw(&self, reader: &Reader) -> Parts {
         let mut parts = vec![(CONCERNS, self.concerns(reader).await)];
-        let drawn = self.panels.iter().map(|panel| async {
+        // One after the other: a page that somebody looks at takes one reader of the database and not all.
+        for panel in self.panels.iter() {
             let html = (panel.draw)(self.ctx.clone(), reader.clone()).await;
             // One room that cannot tell keeps no other from it.
-            (panel.id, html.unwrap_or_else(|failure| untold(reader, &failure)))
-        });
-        parts.extend(join_all(drawn).await);
+            parts.push((panel.id, html.unwrap_or_else(|failure| untold(reader, &failure))));
+        }
         parts
     }
 
     async fn concerns(&self, reader: &Reader) -> Markup {
-        let found = join_all(self.concerns.iter().map(|find| find(self.ctx.clone(), reader.clone()))).await;
         let mut concerns = Vec::new();
-        for found in found {
-            match found {
+        for find in self.concerns.iter() {
+            match find(self.ctx.clone(), reader.clone()).await {
                 Ok(some) => concerns.extend(some),
                 Err(failure) => concerns.push(Concern {
                     tone: Tone::Bad,

@@ -48,7 +48,7 @@ async fn people_and_tokens_are_kept_by_forms() {
     has(&admin.get("/settings/sign-ins").await, "minji");
     let config = admin.get("/settings/config").await;
     has(&config, "[dispatch.lane.sandbox]");
-    has(&admin.in_korean().get("/settings/people").await, "사람 추가");
+    has(&admin.in_korean().get("/settings/people").await, "사용자 추가");
     serve.stop().await;
 }
 
@@ -124,7 +124,8 @@ async fn what_is_unknown_is_settled_on_its_page() {
     until("2 messages of which nobody knows").await;
     has(&operator.post("/unknown", &[("as", "sent"), ("message", &first)]).await, "is not unknown");
     let lane = "/unknown?lane=sandbox";
-    has(&operator.post(lane, &[("as", "failed"), ("all", "yes"), ("sure", "yes")]).await, "2 messages are settled");
+    has(&operator.post(lane, &[("as", "failed"), ("all", "3"), ("sure", "yes")]).await, "There are 2 now");
+    has(&operator.post(lane, &[("as", "failed"), ("all", "2"), ("sure", "yes")]).await, "2 messages are settled");
     until("Nothing is unknown").await;
     assert_eq!(operator.get("/unknown?lane=nowhere").await.status, 404);
     house.done(&["audit"]);

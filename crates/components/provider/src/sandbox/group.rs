@@ -84,7 +84,8 @@ impl Turns {
             if at <= now {
                 return pace.start(now, messages);
             }
-            sleep_until(Instant::now() + Duration::from_micros(at - now)).await;
+            // Caps may become others meanwhile.
+            sleep_until(Instant::now() + Duration::from_micros((at - now).min(SECOND_US))).await;
         }
     }
 }

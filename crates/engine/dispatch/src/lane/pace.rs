@@ -13,6 +13,9 @@ pub const SECOND_US: Micros = 1_005_000;
 /// Lateness that is made up for. More than this was idleness.
 const LATE_MAX_US: Micros = 50_000;
 
+/// When there is nothing of a cap: not before it is another one.
+const NEVER: Micros = Micros::MAX;
+
 /// One cap per second over something countable: requests, or messages.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -42,6 +45,9 @@ impl Window {
 
     /// The earliest moment at which `n` more may start. `n` above the cap waits for an empty window.
     pub fn ready_at(&self, n: u64) -> Micros {
+        if self.max == 0 {
+            return NEVER;
+        }
         let max = self.max + u64::from(planted!(CapPlusOne));
         let room = max.saturating_sub(n.min(max));
         let mut left = self.sum;
@@ -58,7 +64,7 @@ impl Window {
 
     /// How long `n` take when they are spaced evenly.
     fn span(&self, n: u64) -> Micros {
-        (n * SECOND_US).div_ceil(self.max + u64::from(planted!(CapPlusOne)))
+        (n * SECOND_US).div_ceil(self.max.max(1) + u64::from(planted!(CapPlusOne)))
     }
 
     /// Counts a start of `n` at `now`.
@@ -150,7 +156,7 @@ impl Pace {
     /// About when one more can start after `others` that carry `their_messages`, the first of them not before `from`.
     pub fn ready_after(&self, from: Micros, others: usize, their_messages: usize) -> Micros {
         let from = from.max(self.blocked_until);
-        let after = |window: &Window, n: usize| window.ready_at(1).max(from) + window.span(n as u64);
+        let after = |window: &Window, n: usize| window.ready_at(1).max(from).saturating_add(window.span(n as u64));
         let requests = self.requests.as_ref().map_or(from, |window| after(window, others));
         requests.max(self.messages.as_ref().map_or(from, |window| after(window, their_messages)))
     }
@@ -170,7 +176,7 @@ impl Pace {
     /// than half a second's.
     pub fn batch_max(&self) -> usize {
         let Some(messages) = &self.messages else { return usize::MAX };
-        let needed = self.requests.as_ref().map_or(0, |requests| (2 * messages.max()).div_ceil(requests.max()));
+        let needed = self.requests.as_ref().map_or(0, |requests| (2 * messages.max()).div_ceil(requests.max().max(1)));
         (messages.max() / 50).max(needed).min(messages.max() / 2).max(1) as usize
     }
 
@@ -251,6 +257,15 @@ mod tests {
                 prop_assert!(inside <= CAP as usize, "{inside} from {from}");
             }
         }
+    }
+
+    #[test]
+    fn a_share_of_nothing_starts_nothing_and_grows_again() {
+        let mut pace = Pace::new(Some(10), Some(100));
+        pace.set(Some(0), Some(0));
+        assert_eq!((pace.ready_at(1), pace.ready_after(5, 3, 30), pace.batch_max()), (NEVER, NEVER, 1));
+        pace.set(Some(10), Some(100));
+        assert_eq!(pace.ready_at(1), 0);
     }
 
     #[test]

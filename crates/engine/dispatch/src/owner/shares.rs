@@ -1,6 +1,6 @@
 //! Shares of caps, moved between the shards of a lane: what [`crate::share`] plans, carried out in the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use naru_core::clock::{Micros, Millis};
@@ -23,9 +23,12 @@ const BUSY_MS: Millis = 3_000;
 /// How often that is written down.
 const TELL_BUSY_US: Micros = 1_000_000;
 
-/// What an outlet of a lane was told that it may use.
+/// What an outlet of a lane has of its account's caps, and was told that it may use.
 #[derive(Default)]
 pub(super) struct Share {
+    /// The slices that are its own, and since when each may be used. Counted on this machine's monotonic clock from when it
+    /// was first seen, so that a clock that is set changes nothing.
+    slices: Option<HashMap<u16, Micros>>,
     used: Option<Vec<u16>>,
     /// Answers once nothing needs more than that.
     within: Option<oneshot::Receiver<()>>,
@@ -34,6 +37,21 @@ pub(super) struct Share {
 }
 
 impl Share {
+    /// Looks at what is there; answers what may be used now.
+    fn take_stock(&mut self, now: Micros, of: &Shard, slices: &[Slice]) -> Vec<u16> {
+        let mine = slices.iter().filter(|slice| slice.shard == of.no);
+        let before = self.slices.take();
+        let usable_at = |slice: &Slice| match &before {
+            Some(before) => before.get(&slice.no).copied().unwrap_or(now + SECOND_US),
+            // At the first look nobody else knows whether it rests.
+            None if slice.usable => 0,
+            None => now + SECOND_US,
+        };
+        let mine: Vec<(&Slice, Micros)> = mine.map(|slice| (slice, usable_at(slice))).collect();
+        self.slices = Some(mine.iter().map(|(slice, at)| (slice.no, *at)).collect());
+        mine.iter().filter(|(slice, at)| slice.goes_to.is_none() && *at <= now).map(|(slice, _)| slice.no).collect()
+    }
+
     /// Whether all that is or will be on its way is within what may be used.
     fn is_within(&mut self) -> bool {
         let told = self.used.is_some();
@@ -46,7 +64,8 @@ impl Share {
 }
 
 impl Owner {
-    /// The slices of a lane, in order; none where it is whole.
+    /// The slices of a lane, in order; none where it is whole, and none where another instance has split it otherwise: what
+    /// they hold means something else there, and this one stands still until it is replaced.
     async fn slices(&self, lane: &str) -> Result<Vec<Slice>, Failure> {
         let store = self.parts.ctx.store();
         let text = format!(
@@ -64,12 +83,19 @@ impl Owner {
             })
         };
         let rows = rows.map_err(StoreError::from)?;
-        Ok(rows.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::from)?)
+        let slices: Vec<Slice> = rows.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::from)?;
+        let known = usize::from(self.parts.shards.count(lane)) * usize::from(share::EACH);
+        Ok(if slices.len() == known { slices } else { Vec::new() })
     }
 
-    /// What of its lane a shard may use.
-    pub(super) async fn used(&self, shard: &Shard) -> Result<Vec<u16>, Failure> {
-        Ok(if self.is_whole(&shard.lane) { Vec::new() } else { used(&self.slices(&shard.lane).await?, shard) })
+    /// What of its lane a shard may use as it begins.
+    pub(super) async fn used(&self, shard: &Shard, share: &mut Share) -> Result<Vec<u16>, Failure> {
+        if self.is_whole(&shard.lane) {
+            return Ok(Vec::new());
+        }
+        let slices = self.slices(&shard.lane).await?;
+        *share = Share::default();
+        Ok(share.take_stock(self.parts.ctx.clock().monotonic_us(), shard, &slices))
     }
 
     fn is_whole(&self, lane: &str) -> bool {
@@ -104,8 +130,12 @@ impl Owner {
                 }
             }
         }
+        let mut busy = Vec::new();
         for (carrier, outlet, of, lease) in places {
             let Some(slices) = slices.get(&of.lane) else { continue };
+            if self.is_busy(&carrier, outlet) {
+                busy.push(of.clone());
+            }
             let mut done = self.use_share(&carrier, outlet, &of, &lease, slices).await;
             if done.is_ok() && of.no == 0 {
                 done = self.share_out(&of.lane, &lease, slices).await;
@@ -114,6 +144,25 @@ impl Owner {
                 tracing::warn!(lane.name = %of, error = %failure, "shares of caps could not be moved, trying again");
             }
         }
+        if !busy.is_empty()
+            && let Err(failure) = self.tell_busy(busy).await
+        {
+            tracing::warn!(error = %failure, "it could not be said who has much to send, trying again");
+        }
+    }
+
+    /// Whether it is time to say that an outlet has more to send than its caps let through: one that messages leave by.
+    fn is_busy(&mut self, carrier: &Shard, no: usize) -> bool {
+        let now = self.parts.ctx.clock().monotonic_us();
+        let Some(held) = self.held.get_mut(carrier) else { return false };
+        let health = held.running.health();
+        let leaves_by = health.outlets.iter().position(|outlet| outlet.status.joined && !outlet.status.open);
+        let share = &mut held.shares[no];
+        let is_due = health.status.waiting && leaves_by == Some(no) && now >= share.busy_at + TELL_BUSY_US;
+        if is_due {
+            share.busy_at = now;
+        }
+        is_due
     }
 
     async fn use_share(
@@ -124,23 +173,15 @@ impl Owner {
         lease: &Lease,
         slices: &[Slice],
     ) -> Result<(), Failure> {
-        self.tell_used(carrier, outlet, of, used(slices, of)).await;
         let now = self.parts.ctx.clock().monotonic_us();
         let Some(held) = self.held.get_mut(carrier) else { return Ok(()) };
-        let is_waiting = held.running.health().status.waiting;
-        let share = &mut held.shares[outlet];
-        let leaving: Vec<(u16, u16)> = slices
-            .iter()
-            .filter(|slice| slice.shard == of.no)
-            .filter_map(|slice| Some((slice.no, slice.goes_to?)))
-            .collect();
-        if !leaving.is_empty() && share.is_within() {
+        let used = held.shares[outlet].take_stock(now, of, slices);
+        self.tell_used(carrier, outlet, of, used).await;
+        let Some(held) = self.held.get_mut(carrier) else { return Ok(()) };
+        let mine = slices.iter().filter(|slice| slice.shard == of.no);
+        let leaving: Vec<(u16, u16)> = mine.filter_map(|slice| Some((slice.no, slice.goes_to?))).collect();
+        if !leaving.is_empty() && held.shares[outlet].is_within() {
             self.hand_over(of, lease, leaving).await?;
-        }
-        let Some(share) = self.held.get_mut(carrier).map(|held| &mut held.shares[outlet]) else { return Ok(()) };
-        if is_waiting && now >= share.busy_at + TELL_BUSY_US {
-            share.busy_at = now;
-            self.tell_busy(of).await?;
         }
         Ok(())
     }
@@ -173,36 +214,41 @@ impl Owner {
             let (of, lease, slices, text) = (of.clone(), lease.clone(), slices.clone(), text.clone());
             Box::pin(async move {
                 if !lease::hold(conn, &lease.name, lease.fence).await? {
-                    return Ok(());
+                    return Ok(0);
                 }
+                let mut moved = 0;
                 for (slice, to) in slices {
-                    sqlx::query(AssertSqlSafe(text.clone()))
+                    let done = sqlx::query(AssertSqlSafe(text.clone()))
                         .bind(of.lane.to_string())
                         .bind(i64::from(slice))
                         .bind(of.column())
                         .bind(i64::from(to))
                         .execute(&mut *conn)
                         .await?;
+                    moved += done.rows_affected();
                 }
-                Ok(())
+                Ok(moved)
             })
         });
-        handed.await?;
-        // Whoever has them now may be carried here too.
-        self.parts.tug.notify_one();
+        if handed.await? > 0 {
+            // Whoever has them now may be carried here too.
+            self.parts.tug.notify_one();
+        }
         Ok(())
     }
 
-    async fn tell_busy(&self, of: &Shard) -> Result<(), Failure> {
+    /// In one commit: those who decide look at when it was said.
+    async fn tell_busy(&self, busy: Vec<Shard>) -> Result<(), Failure> {
         let store = self.parts.ctx.store();
         let text =
             format!("UPDATE dispatch_pace SET busy_at = {} WHERE lane = $1 AND shard = $2", store.engine().now());
-        let of = of.clone();
         let told = store.write(move |conn| {
-            let (of, text) = (of.clone(), text.clone());
+            let (busy, text) = (busy.clone(), text.clone());
             Box::pin(async move {
-                let query = sqlx::query(AssertSqlSafe(text)).bind(of.lane.to_string()).bind(of.column());
-                query.execute(conn).await?;
+                for of in busy {
+                    let query = sqlx::query(AssertSqlSafe(text.clone())).bind(of.lane.to_string()).bind(of.column());
+                    query.execute(&mut *conn).await?;
+                }
                 Ok(())
             })
         });
@@ -211,7 +257,7 @@ impl Owner {
 
     /// Says where slices are to go; by the owner of shard 0 alone.
     async fn share_out(&self, lane: &str, lease: &Lease, slices: &[Slice]) -> Result<(), Failure> {
-        let Some(config) = self.parts.config.lane.get(lane) else { return Ok(()) };
+        let Some(config) = self.parts.config.lane.get(lane).filter(|_| !slices.is_empty()) else { return Ok(()) };
         let busy = self.busy(lane).await?;
         let wanted = share::plan(config, slices, &busy);
         let moves: Vec<(u16, u16, Option<u16>)> = slices
@@ -228,23 +274,26 @@ impl Owner {
             let (lane, lease, moves) = (lane.clone(), lease.clone(), moves.clone());
             Box::pin(async move {
                 if !lease::hold(conn, &lease.name, lease.fence).await? {
-                    return Ok(());
+                    return Ok(0);
                 }
+                let mut said = 0;
                 for (slice, from, to) in moves {
                     let text = "UPDATE dispatch_slice SET goes_to = $1 WHERE lane = $2 AND slice = $3 AND shard = $4";
-                    sqlx::query(text)
+                    let done = sqlx::query(text)
                         .bind(to.map(i64::from))
                         .bind(lane.clone())
                         .bind(i64::from(slice))
                         .bind(i64::from(from))
                         .execute(&mut *conn)
                         .await?;
+                    said += done.rows_affected();
                 }
-                Ok(())
+                Ok(said)
             })
         });
-        said.await?;
-        self.parts.tug.notify_one();
+        if said.await? > 0 {
+            self.parts.tug.notify_one();
+        }
         Ok(())
     }
 
@@ -252,16 +301,12 @@ impl Owner {
     async fn busy(&self, lane: &str) -> Result<Vec<bool>, Failure> {
         let store = self.parts.ctx.store();
         let text = format!(
-            "SELECT shard FROM dispatch_pace WHERE lane = $1 AND busy_at > {} - {BUSY_MS}",
-            store.engine().now()
+            "SELECT shard FROM dispatch_pace WHERE lane = $1 AND busy_at BETWEEN {now} - {BUSY_MS} AND {now}",
+            now = store.engine().now()
         );
         let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(lane.to_owned());
         let shards: Vec<i64> = query.fetch_all(store.reader()).await.map_err(StoreError::from)?;
         let count = self.parts.shards.count(lane);
         Ok((0..count).map(|shard| shards.contains(&i64::from(shard))).collect())
     }
-}
-
-fn used(slices: &[Slice], shard: &Shard) -> Vec<u16> {
-    slices.iter().filter(|slice| slice.is_used_by(shard.no)).map(|slice| slice.no).collect()
 }

@@ -6,6 +6,7 @@ use naru_core::failure::Failure;
 use naru_job::lease::{self, Lease};
 use tokio::sync::oneshot;
 
+use super::shares::Share;
 use super::{Owner, joined};
 use crate::lane::Event;
 use crate::rows;
@@ -89,13 +90,17 @@ impl Owner {
             return pace.map(drop);
         };
         // Others had its share until now.
-        let used = match self.used(standby).await {
+        let mut share = Share::default();
+        let used = match self.used(standby, &mut share).await {
             Ok(used) => used,
             Err(failure) => {
                 self.give_back(standby, &lease).await;
                 return Err(failure);
             }
         };
+        if let Some(held) = self.held.get_mut(shard) {
+            held.shares[no + 1] = share;
+        }
         self.tell_used(shard, no + 1, standby, used).await;
         let Some(held) = self.held.get(shard) else { return Ok(()) };
         let event = joined(&ctx, no + 1, &pace);

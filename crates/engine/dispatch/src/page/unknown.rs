@@ -87,7 +87,7 @@ async fn page(ctx: &Ctx, visit: &Visit, which: &Which, news: Markup) -> Result<M
                     p { a.button href=(which.href(Some(next))) { (reader.say("unknown-next", &[])) } }
                 }
             }))
-            @if may { (all(reader, which, &page)) }
+            @if may && page.total > page.damaged { (all(reader, which, &page)) }
         }
     };
     Ok(visit.page(&title, body))
@@ -158,7 +158,7 @@ fn all(reader: &Reader, which: &Which, page: &Page) -> Markup {
     let n = count(page.total - page.damaged);
     let body = html! {
         form method="post" action=(which.href(None)) {
-            input type="hidden" name="all" value="yes";
+            input type="hidden" name="all" value=(page.total - page.damaged);
             (outcomes(reader, "unknown-settle-as", Some(&reader.say("unknown-sure", &[("n", &n)]))))
         }
     };
@@ -170,7 +170,8 @@ fn all(reader: &Reader, which: &Which, page: &Page) -> Markup {
 struct Said {
     messages: Vec<String>,
     state: Option<State>,
-    all: bool,
+    /// How many the page said there are.
+    all: Option<u64>,
     sure: bool,
 }
 
@@ -181,7 +182,7 @@ impl Said {
             match &*name {
                 "message" => said.messages.push(value.into_owned()),
                 "as" => said.state = OUTCOMES.into_iter().find(|state| state.name() == value),
-                "all" => said.all = true,
+                "all" => said.all = Some(value.parse().unwrap_or(0)),
                 "sure" => said.sure = true,
                 _ => {}
             }
@@ -196,11 +197,16 @@ async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body
     let said = Said::read(&body);
     let state = said.state.ok_or_else(|| Failure::usage("request-malformed"))?;
     let which = Which { after: None, ..which };
-    let settled = if said.all {
+    let settled = if let Some(shown) = said.all {
         if !said.sure {
             return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &Failure::usage("unknown-not-sure"))).await?);
         }
         let scope: Scope = scope(&dispatch, which.campaign.clone(), which.lane.clone()).await?;
+        let now = unknown::list(ctx.store(), &scope, None, 1).await?;
+        if now.total - now.damaged != shown {
+            let failure = Failure::conflict("unknown-changed").arg("n", count(now.total - now.damaged));
+            return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &failure)).await?);
+        }
         unknown::settle_all(&dispatch, &scope, state).await?
     } else if said.messages.is_empty() {
         return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &Failure::usage("unknown-none-chosen"))).await?);
