@@ -32,8 +32,8 @@ fn run(mut app: TestApp) {
     app.clock.skip(DOWN);
     app.start();
     // A day that was spent before is spent after a kill.
-    let view = app.wait(app.dispatch.lane_views()).unwrap().remove(0);
-    assert!(view.outlet.unwrap().day_spent);
+    let status = app.eventually("the lane to be owned", || app.wait(app.dispatch.lane_views()).unwrap().remove(0).outlet);
+    assert!(status.day_spent);
     app.pass(DAY / 2);
     until_spent(&app, 200);
     app.pass(DAY);
