@@ -314,9 +314,11 @@ impl Owner {
         let config = self.parts.config.lane.get(&*shard.lane).ok_or_else(|| Failure::bug("a shard of no lane"))?;
         // An account of its own: what an adapter keeps of a cap is the shard's part too.
         let caps = share::caps(config, used);
+        let own: Vec<u16> = share::own(shard.no).collect();
+        let home = share::caps(config, &own).messages;
         let config = config.part(shard.no, caps);
         let provider = self.parts.makers.provider(&shard.lane, &config)?;
-        let options = options(&config, &caps, provider.as_ref());
+        let options = Options { home, ..options(&config, &caps, provider.as_ref()) };
         let outlet = Outlet {
             lane: shard.lane.to_string(),
             allow_list: self.allow_list(&config)?,
@@ -525,6 +527,7 @@ fn options(config: &LaneConfig, caps: &Caps, provider: &dyn Provider) -> Options
     Options {
         batch_max: provider.batch_max().min(batch).min(crate::frame::MESSAGES_MAX),
         pace: Pace::new(caps.requests.map(|max| provider.starts_per_second_max(max)), caps.messages),
+        home: caps.messages,
         in_flight_max: caps.in_flight as usize,
         per_day_max: config.messages_per_day_max,
         tries_max: config.attempts_max.min(1_000) as u16,

@@ -4,7 +4,8 @@
 //! which, they never sum above the caps. A shard that has little to send lends most of its own to those that have more.
 //! A slice moves in three steps, each in the store: the owner of shard 0 says where it is to go; who has it hands it over
 //! once nothing that is or will be on its way needs it; and it is used a second later, when nothing of that second counts
-//! any more. The cap of a day is not among them: what was sent in it cannot be given back.
+//! any more. A request in doubt that is larger than what is left to a shard waits until the shard has its own again, which is
+//! large enough for any. The cap of a day is not among them: what was sent in it cannot be given back.
 
 use crate::config::LaneConfig;
 use crate::lane::pace::Caps;

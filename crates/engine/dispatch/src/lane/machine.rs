@@ -151,7 +151,11 @@ impl Lane {
 
     /// How one of its outlets is.
     pub fn outlet(&self, no: usize) -> Option<OutletStatus> {
-        let mut status = self.outlets.get(no)?.status();
+        let outlet = self.outlets.get(no)?;
+        let mut status = outlet.status();
+        let waits = |chunk: &Chunk| chunk.doubt.iter().any(|slots| !outlet.may_repeat(slots.len()));
+        status.wants = !outlet.may_repeat(usize::MAX)
+            && self.chunks.values().any(|chunk| chunk.outlet == Some(no) && waits(chunk));
         status.idle &= self.saving.is_none() && self.next.days.iter().all(|day| day.outlet != no);
         Some(status)
     }

@@ -68,6 +68,9 @@ pub struct Options {
     pub batch_max: usize,
     /// Caps per second.
     pub pace: Pace,
+    /// Messages a second of its own: it comes to have them when it needs them, whoever has some of them now. `None` is no
+    /// cap.
+    pub home: Option<u32>,
     /// Requests without an answer at one time.
     pub in_flight_max: usize,
     /// Messages a day of Asia/Seoul.

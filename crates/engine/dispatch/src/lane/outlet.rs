@@ -80,19 +80,21 @@ impl Outlet {
             half_open: self.breaker.is_half_open(),
             open: self.breaker.is_open(),
             day_spent: self.options.per_day_max.is_some_and(|max| self.day_used >= max),
+            wants: false,
             idle: self.in_flight == 0 && self.unsent.requests == 0 && self.asking == 0,
         }
     }
 
-    /// For how long nothing in doubt is looked into; not at all where that is for the level to decide at once.
-    pub(super) fn rests_ms(&self, now: Now) -> Millis {
+    /// For how long nothing in doubt, of so many messages in a request, is looked into; not at all where that is for the
+    /// level to decide at once.
+    pub(super) fn rests_ms(&self, now: Now, messages: usize) -> Millis {
         let left_us = self.options.pace.blocked_until().saturating_sub(now.mono);
         let tells = self.asks_about_doubts() && self.breaker.tells();
         let tries = self.breaker.is_half_open() && self.in_flight > self.ghosts && !tells;
         match self.options.level {
             Level::None => 0,
             _ if left_us > 0 => left_us.div_ceil(1_000) as Millis,
-            _ if tries || !self.joined => LOOK_AGAIN_MS,
+            _ if tries || !self.joined || !self.may_repeat(messages) => LOOK_AGAIN_MS,
             _ => 0,
         }
     }
@@ -110,6 +112,14 @@ impl Outlet {
     /// Whether the provider is asked about a doubt, and does not get it again.
     pub(super) fn asks_about_doubts(&self) -> bool {
         matches!(self.options.level, Level::Lookup { .. } | Level::TwoPhase { .. })
+    }
+
+    /// Whether a request of so many messages may be made again as it was: one that is larger than what the lane has of the
+    /// cap waits until the lane has what is its own. What is larger than that was made when the cap was another one.
+    pub(super) fn may_repeat(&self, messages: usize) -> bool {
+        let (_, max) = self.options.pace.caps();
+        let fits = max.zip(self.options.home).is_none_or(|(max, home)| messages <= max as usize || max >= home);
+        self.asks_about_doubts() || fits
     }
 
     /// Until when a request that began at `started_at` may be made again or asked about. The same request under the same
@@ -168,7 +178,9 @@ impl Outlet {
             return 1;
         }
         if !self.is_single() {
-            return self.options.batch_max.min(self.options.pace.batch_max());
+            // However much others lend, it fits what is the lane's own, so that it can always be made again.
+            let home = self.options.home.map_or(usize::MAX, |home| (home as usize / 2).max(1));
+            return self.options.batch_max.min(self.options.pace.batch_max()).min(home);
         }
         SINGLES_MAX.min(self.options.pace.singles_max()).min(self.ahead.div_ceil(2))
     }

@@ -180,7 +180,8 @@ impl Lane {
                 outlet.in_flight -= ghost;
                 outlet.ghosts -= ghost;
                 // However long nobody can be asked: once nothing can be found out any more it is over.
-                let (rests_ms, until) = (outlet.rests_ms(now), outlet.repeats_until(chunk.started_at));
+                let largest = chunk.doubt.iter().map(Vec::len).max().unwrap_or_default();
+                let (rests_ms, until) = (outlet.rests_ms(now, largest), outlet.repeats_until(chunk.started_at));
                 if rests_ms > 0 && now.wall < until {
                     self.doubts.push(Reverse(((now.wall + rests_ms).min(until), key)));
                     continue;

@@ -61,6 +61,8 @@ pub struct OutletStatus {
     pub open: bool,
     /// Whether the day's messages are used up.
     pub day_spent: bool,
+    /// Whether a request in doubt waits for more of the caps.
+    pub wants: bool,
     /// Whether nothing of it is on its way, neither to the provider nor to the store.
     pub idle: bool,
 }
@@ -76,6 +78,7 @@ impl OutletStatus {
             half_open: self.half_open || other.half_open,
             open: self.open || other.open,
             day_spent: self.day_spent || other.day_spent,
+            wants: self.wants || other.wants,
             idle: self.idle && other.idle,
         }
     }

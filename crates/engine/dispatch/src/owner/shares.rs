@@ -151,14 +151,17 @@ impl Owner {
         }
     }
 
-    /// Whether it is time to say that an outlet has more to send than its caps let through: one that messages leave by.
+    /// Whether it is time to say that an outlet has more to send than its caps let through: one that messages leave by, or
+    /// one of which a request in doubt is larger than what it has of them.
     fn is_busy(&mut self, carrier: &Shard, no: usize) -> bool {
         let now = self.parts.ctx.clock().monotonic_us();
         let Some(held) = self.held.get_mut(carrier) else { return false };
         let health = held.running.health();
         let leaves_by = health.outlets.iter().position(|outlet| outlet.status.joined && !outlet.status.open);
         let share = &mut held.shares[no];
-        let is_due = health.status.waiting && leaves_by == Some(no) && now >= share.busy_at + TELL_BUSY_US;
+        let wants = health.outlets.get(no).is_some_and(|outlet| outlet.status.joined && outlet.status.wants);
+        let waits = health.status.waiting && leaves_by == Some(no);
+        let is_due = (wants || waits) && now >= share.busy_at + TELL_BUSY_US;
         if is_due {
             share.busy_at = now;
         }

@@ -32,7 +32,8 @@ fn run(mut app: TestApp) {
     app.clock.skip(DOWN);
     app.start();
     // A day that was spent before is spent after a kill.
-    let status = app.eventually("the lane to be owned", || app.wait(app.dispatch.lane_views()).unwrap().remove(0).outlet);
+    let status =
+        app.eventually("the lane to be owned", || app.wait(app.dispatch.lane_views()).unwrap().remove(0).outlet);
     assert!(status.day_spent);
     app.pass(DAY / 2);
     until_spent(&app, 200);

@@ -30,6 +30,8 @@ pub struct Plan {
     pub jumps: Vec<(Micros, Millis)>,
     /// When the lane's part of its own account's caps becomes another one, in quarters.
     pub shares: Vec<(Micros, u32)>,
+    /// What of the caps of the account that stands by others have left there, each time that it joins.
+    pub left: Vec<u32>,
     pub frames: Vec<FramePlan>,
     pub campaigns: usize,
     pub orders: Vec<(Micros, Order)>,
@@ -109,6 +111,7 @@ impl Plan {
             wall_start: MIDNIGHT - before_midnight as Millis,
             jumps: jumps(seed),
             shares: shares(seed),
+            left: left(seed),
             frames,
             campaigns,
             orders: orders(r, campaigns),
@@ -166,6 +169,7 @@ fn outlet(r: &mut Random, total: usize) -> OutletPlan {
     let options = Options {
         batch_max: if single { 1 } else { r.between(10, 50) as usize },
         pace: Pace::new(requests, messages),
+        home: messages,
         in_flight_max: r.between(1, 16) as usize,
         per_day_max,
         tries_max: r.between(2, 8) as u16,
@@ -215,6 +219,15 @@ fn shares(seed: u64) -> Vec<(Micros, u32)> {
     shares.push((BUSY, 4));
     shares.sort_unstable();
     shares
+}
+
+/// In the same seeds the other account has been whoever's meanwhile.
+fn left(seed: u64) -> Vec<u32> {
+    if seed % 3 != SHARING {
+        return Vec::new();
+    }
+    let r = &mut Random::new(seed ^ 0x1EF7);
+    (0..8).map(|_| r.between(1, 4) as u32).collect()
 }
 
 /// What else a jump does is told under the limits in RELIABILITY.md, and not played. Forward between two owners: what the

@@ -34,6 +34,7 @@ fn options() -> Options {
     Options {
         batch_max: 1,
         pace: Pace::new(None, None),
+        home: None,
         in_flight_max: 1_000,
         per_day_max: None,
         tries_max: 3,
@@ -502,32 +503,105 @@ fn one_message_that_is_not_urgent_finds_out_whether_the_first_account_is_back() 
     assert_eq!((chunk.frame, slots.len()), (Id([3; 16]), 1), "one ad");
 }
 
+/// Whose requests may be made again, with 100 messages a second of its own.
+fn repeating() -> Options {
+    let level = Level::Key { life: Duration::from_secs(3_600) };
+    let pace = Pace::new(Some(10), Some(100));
+    Options { level, pace, home: Some(100), batch_max: 50, in_flight_max: 4, ..options() }
+}
+
+/// A part of what [`repeating`] has, and all of it.
+const PART: Caps = Caps { requests: Some(2), messages: Some(10), in_flight: 1 };
+const WHOLE: Caps = Caps { requests: Some(10), messages: Some(100), in_flight: 4 };
+
 #[test]
 fn a_part_of_the_caps_is_given_away_when_nothing_needs_it_any_more() {
-    let level = Level::Key { life: Duration::from_secs(3_600) };
-    let options = Options { level, pace: Pace::new(Some(10), Some(100)), batch_max: 50, in_flight_max: 4, ..options() };
-    let mut stand = Stand::new(options, MIDNIGHT);
-    stand.accept(INFO, 400);
+    let mut stand = Stand::new(repeating(), MIDNIGHT);
+    stand.accept(INFO, 1_000);
     stand.run_for(2 * SECOND);
     assert_eq!(stand.started[0].2.len(), 20);
-    stand.step(Event::Capped { outlet: 0, caps: Caps { requests: Some(2), messages: Some(10), in_flight: 1 } });
+    stand.step(Event::Capped { outlet: 0, caps: PART });
     assert!(!stand.lane.is_within_caps(0), "more is in flight");
-    let before = stand.started.len();
-    (1..before).for_each(|index| stand.answer(index, Answer::Each(vec![Verdict::Taken; stand.started[index].2.len()])));
+    let mut next = stand.started.len();
+    (1..next).for_each(|index| stand.answer(index, Answer::Each(vec![Verdict::Taken; stand.started[index].2.len()])));
     stand.answer(0, silent());
-    assert!(!stand.lane.is_within_caps(0), "a request of twenty may be made again");
-    let mut next = before;
-    let mut repeated = false;
-    for _ in 0..100 {
-        stand.run_for(SECOND);
-        let Some((_, chunk, slots)) = stand.started.get(next).cloned() else { continue };
-        assert!(slots.len() <= 10 || !stand.lane.is_within_caps(0), "{slots:?}");
-        stand.answer(next, Answer::Each(vec![Verdict::Taken; slots.len()]));
-        repeated |= chunk == stand.started[0].1;
-        assert_eq!(stand.lane.is_within_caps(0), repeated, "{} answers later", next - before);
-        next += 1;
+    let mut sends_on = |stand: &mut Stand| {
+        let from = next;
+        for _ in 0..50 {
+            stand.run_for(SECOND);
+            let Some((_, _, slots)) = stand.started.get(next) else { continue };
+            let most = stand.lane.outlet(0).unwrap().caps.messages.unwrap() as usize;
+            assert!(slots.len() <= most || !stand.lane.is_within_caps(0), "{slots:?}");
+            stand.answer(next, Answer::Each(vec![Verdict::Taken; slots.len()]));
+            next += 1;
+        }
+        assert!(next > from + 10);
+        stand.started[from..next].to_vec()
+    };
+    let others = sends_on(&mut stand);
+    assert!(others.iter().all(|(_, chunk, _)| *chunk != stand.started[0].1), "a request of twenty waits for more");
+    assert!(stand.lane.outlet(0).unwrap().wants && !stand.lane.is_within_caps(0), "and keeps what there is");
+    stand.step(Event::Capped { outlet: 0, caps: WHOLE });
+    let all = sends_on(&mut stand);
+    assert!(all.iter().any(|(_, chunk, slots)| *chunk == stand.started[0].1 && slots.len() == 20));
+    stand.step(Event::Capped { outlet: 0, caps: PART });
+    assert!(stand.lane.is_within_caps(0), "nothing needs more any more");
+}
+
+#[test]
+fn what_others_gave_away_meanwhile_is_not_used_by_a_request_in_doubt() {
+    let mut stand = Stand::new(options(), MIDNIGHT);
+    let first = Options { in_flight_max: 5, level: Level::None, ..options() };
+    stand.lane = lane(stand.now, vec![first, repeating()]);
+    stand.accept(INFO, 100);
+    stand.run_for(SECOND / 10);
+    (0..5).for_each(|index| stand.answer(index, Answer::Unsent { code: "connection-refused".to_owned() }));
+    for index in 5.. {
+        while stand.started.len() <= index {
+            stand.run_for(SECOND / 10);
+        }
+        let messages = stand.started[index].2.len();
+        let large = stand.by[index] == 1 && messages == 20;
+        stand.answer(index, if large { silent() } else { Answer::Each(vec![Verdict::Taken; messages]) });
+        if large {
+            break;
+        }
     }
-    assert!(repeated && next > before + 10);
+    let at = stand.started.iter().position(|(_, _, slots)| slots.len() == 20).expect("the next account carries");
+    stand.step(Event::Parted { outlet: 1 });
+    stand.run_for(SECOND);
+    assert!(stand.lane.outlet(1).unwrap().idle, "the account goes to its own lane, which knows of no doubt");
+    stand.step(Event::Capped { outlet: 1, caps: PART });
+    stand.step(Event::Joined { outlet: 1, day: 0, day_used: 0, quiet_until: 0 });
+    let mut answered = at + 1;
+    let mut minute = |stand: &mut Stand| {
+        for _ in 0..60 {
+            stand.run_for(SECOND);
+            while let Some((_, _, slots)) = stand.started.get(answered) {
+                stand.answer(answered, Answer::Each(vec![Verdict::Taken; slots.len()]));
+                answered += 1;
+            }
+        }
+    };
+    minute(&mut stand);
+    let by_second = |stand: &Stand| {
+        let all = stand.by.iter().zip(&stand.started).skip(at + 1).filter(|(by, _)| **by == 1);
+        all.map(|(_, (_, chunk, slots))| (*chunk, slots.len())).collect::<Vec<_>>()
+    };
+    assert!(by_second(&stand).iter().all(|(_, messages)| *messages <= 10), "{:?}", by_second(&stand));
+    assert!(stand.lane.outlet(1).unwrap().wants);
+    stand.step(Event::Capped { outlet: 1, caps: WHOLE });
+    minute(&mut stand);
+    assert!(by_second(&stand).contains(&(stand.started[at].1, 20)));
+    assert!(!stand.lane.outlet(1).unwrap().wants);
+}
+
+#[test]
+fn what_others_lend_makes_no_request_larger_than_half_of_ones_own() {
+    let mut stand = Stand::new(Options { home: Some(16), ..repeating() }, MIDNIGHT);
+    stand.accept(INFO, 100);
+    stand.run_for(SECOND);
+    assert!(stand.started.iter().all(|(_, _, slots)| slots.len() <= 8) && stand.started.len() == 4);
 }
 
 #[test]

@@ -365,6 +365,12 @@ impl OutletWatch {
         self.earlier.push((std::mem::replace(&mut self.caps, caps), None));
     }
 
+    /// It joins with these caps; what was before, others have had since.
+    pub fn joins_with(&mut self, caps: Caps) {
+        self.earlier.clear();
+        self.caps = caps;
+    }
+
     /// Everything is within the caps as they are: what was before counts for another second.
     pub fn is_within(&mut self, now: Now, flying: usize) {
         assert!(

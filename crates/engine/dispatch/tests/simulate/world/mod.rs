@@ -112,10 +112,14 @@ enum Happening {
         life: u64,
     },
     Restart,
-    /// The lease of the account that stands by was taken, or its own lane wants it.
     Shared {
         quarters: u32,
     },
+    /// All of the account that stands by is the lane's.
+    SharedBack {
+        life: u64,
+    },
+    /// The lease of the account that stands by was taken, or its own lane wants it.
     Joins {
         life: u64,
     },
@@ -315,6 +319,7 @@ impl World {
             }
             Happening::Restart => self.restart(),
             Happening::Shared { quarters } => self.shared(quarters),
+            Happening::SharedBack { life } => self.shared_back(life),
             Happening::Joins { life } => self.joins(life),
             Happening::Parts { life } => self.parts(life),
         }

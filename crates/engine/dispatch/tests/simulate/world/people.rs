@@ -205,6 +205,25 @@ impl World {
         self.tell(Event::Capped { outlet: 0, caps });
     }
 
+    /// Others have had the account that stands by, and have given of it to whom they would. A while later they need none.
+    fn shared_before(&mut self) {
+        let Some(quarters) = self.plan.left.pop() else { return };
+        let caps = self.plan.outlets[1].part(quarters);
+        self.watch.outlets[1].joins_with(caps);
+        self.tell(Event::Capped { outlet: 1, caps });
+        let life = self.life;
+        self.within(30 * SECOND, Happening::SharedBack { life });
+    }
+
+    /// All of the account that stands by is the lane's.
+    pub(super) fn shared_back(&mut self, life: u64) {
+        if life == self.life && self.lane.is_some() && self.watch.outlets[1].joined {
+            let caps = self.plan.outlets[1].part(4);
+            self.watch.outlets[1].capped(caps);
+            self.tell(Event::Capped { outlet: 1, caps });
+        }
+    }
+
     /// The account that stands by is free, or is so later.
     pub(super) fn joins(&mut self, life: u64) {
         if life != self.life || self.lane.is_none() {
@@ -214,6 +233,7 @@ impl World {
         if lent.contains(&self.now) {
             return self.at(lent.end, Happening::Joins { life });
         }
+        self.shared_before();
         self.join(1);
         if self.now < lent.start {
             self.at(lent.start, Happening::Parts { life });

@@ -51,10 +51,10 @@ impl World {
             actions.into_iter().for_each(|action| self.act(action));
         }
         let Some(lane) = &self.lane else { return };
-        if lane.is_within_caps(0) {
-            let requests = self.vendor.requests.iter().filter(|request| request.outlet == 0 && !request.answered);
+        for outlet in (0..self.plan.outlets.len()).filter(|outlet| lane.is_within_caps(*outlet)) {
+            let requests = self.vendor.requests.iter().filter(|request| request.outlet == outlet && !request.answered);
             let flying = requests.filter(|request| request.life == self.life).count();
-            self.watch.outlets[0].is_within(now, flying);
+            self.watch.outlets[outlet].is_within(now, flying);
         }
         if self.watch.stopped && lane.is_quiet() && !self.merge.storing {
             self.watch.stopped_well(&self.plan, &self.disk, self.life);
