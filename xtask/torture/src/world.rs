@@ -1,5 +1,6 @@
 //! What is tortured: a folder with configurations, one or two instances of `naru serve`, a vendor, a database.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,6 +96,7 @@ pub struct World {
     pub store: String,
     /// Where each instance listens.
     pub ports: Vec<u16>,
+    _claims: Vec<File>,
     /// Instances.
     pub serves: Vec<Arc<Mutex<Process>>>,
     /// Vendors.
@@ -122,7 +124,8 @@ impl World {
             None => format!("sqlite:{}", folder.join("naru.db").display()),
         };
         // Not by the seed: two runs of one seed may be under way.
-        let ports = free_ports(&mut dice.part(u64::from(std::process::id())), plan.instances + plan.vendors)?;
+        let free = free_ports(&mut dice.part(u64::from(std::process::id())), plan.instances + plan.vendors)?;
+        let (ports, claims): (Vec<u16>, Vec<File>) = free.into_iter().unzip();
         let vendors: Vec<String> = ports[plan.instances..].iter().map(|port| format!("127.0.0.1:{port}")).collect();
         write(&folder.join("receipt-secret"), SECRET)?;
         for (no, port) in ports[..plan.instances].iter().enumerate() {
@@ -137,6 +140,7 @@ impl World {
         let mut world = World {
             store,
             ports: ports[..plan.instances].to_vec(),
+            _claims: claims,
             plan,
             folder: folder.to_owned(),
             serves: Vec::new(),
@@ -276,19 +280,29 @@ fn configuration(plan: &Plan, no: usize, port: u16, store: &str, vendors: &[Stri
     )
 }
 
-/// Ports that nobody has.
-fn free_ports(dice: &mut Dice, count: usize) -> Result<Vec<u16>> {
-    let mut ports = Vec::new();
+/// Ports that nobody has, nor gets while what listens there is down: other runs of this pass them over, and they lie below
+/// those that the system gives out.
+fn free_ports(dice: &mut Dice, count: usize) -> Result<Vec<(u16, File)>> {
+    let mut ports: Vec<(u16, File)> = Vec::new();
     for _ in 0..1_000 {
         let port = dice.between(PORTS.0, PORTS.1) as u16;
-        if !ports.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            ports.push(port);
+        if let Some(claim) = claim(port)?
+            && TcpListener::bind(("127.0.0.1", port)).is_ok()
+        {
+            ports.push((port, claim));
         }
         if ports.len() == count {
             return Ok(ports);
         }
     }
     Err("there are no free ports".to_owned())
+}
+
+/// A lock on a port's name, as long as the file is open; none where another run has it.
+fn claim(port: u16) -> Result<Option<File>> {
+    let path = std::env::temp_dir().join(format!("naru-torture-{port}.lock"));
+    let file = File::create(&path).map_err(|e| format!("could not write {}: {e}", path.display()))?;
+    Ok(file.try_lock().is_ok().then_some(file))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
