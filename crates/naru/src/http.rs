@@ -10,7 +10,6 @@ mod openapi;
 mod overview;
 mod probe;
 mod trace;
-mod upload;
 mod words;
 
 #[cfg(test)]
@@ -28,7 +27,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::house::House;
 
-pub use upload::empty_spool;
+pub use naru_web::upload::empty_spool;
 
 /// Between two pieces of a body; whoever pauses longer has gone.
 const BODY_SILENCE_MAX: Duration = Duration::from_secs(60);

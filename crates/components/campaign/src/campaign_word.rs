@@ -10,6 +10,7 @@ use naru_dispatch::campaign::{self, Campaign, CampaignState};
 use naru_dispatch::component::account_fields;
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::lane_word::trouble;
+use naru_web::role::{Actor, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -149,9 +150,17 @@ pub async fn pause(ctx: Ctx, call: Call<PauseArgs>) -> Result<Answer, Failure> {
     steered(&ctx, call.lang, "campaign-paused", &campaign).await
 }
 
+/// Whether somebody may say what becomes of a campaign. Who sends campaigns says so of one that has not begun; what leaves
+/// already is steered by who operates.
+pub fn may_steer(actor: &Actor, campaign: &Campaign) -> Result<(), Failure> {
+    let waits = matches!(campaign.state, CampaignState::Loading | CampaignState::Held);
+    actor.must(if waits { Role::Send } else { Role::Operate })
+}
+
 /// Resumes.
 pub async fn resume(ctx: Ctx, call: Call<ResumeArgs>) -> Result<Answer, Failure> {
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    may_steer(&call.actor, &campaign)?;
     ctx.need::<Dispatch>()?.resume(campaign.id).await?;
     steered(&ctx, call.lang, "campaign-resumed", &campaign).await
 }
@@ -159,6 +168,7 @@ pub async fn resume(ctx: Ctx, call: Call<ResumeArgs>) -> Result<Answer, Failure>
 /// Says when it begins.
 pub async fn schedule(ctx: Ctx, call: Call<ScheduleArgs>) -> Result<Answer, Failure> {
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    may_steer(&call.actor, &campaign)?;
     let at = call.args.at.as_deref().map(|at| start_at(at, ctx.clock().now_ms())).transpose()?;
     ctx.need::<Dispatch>()?.schedule(campaign.id, at).await?;
     let at = at.map(seoul).unwrap_or_default();
@@ -170,6 +180,7 @@ pub async fn schedule(ctx: Ctx, call: Call<ScheduleArgs>) -> Result<Answer, Fail
 /// Cancels.
 pub async fn cancel(ctx: Ctx, call: Call<CancelArgs>) -> Result<Answer, Failure> {
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
+    may_steer(&call.actor, &campaign)?;
     ctx.need::<Dispatch>()?.cancel(campaign.id).await?;
     steered(&ctx, call.lang, "campaign-cancelled", &campaign).await
 }

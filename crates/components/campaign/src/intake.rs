@@ -21,6 +21,7 @@ use crate::file::refusal::Refusal;
 use crate::file::rejected::Rejected;
 use crate::file::row::Row;
 use crate::rejects;
+use crate::summary::Summary;
 
 /// Rows between two looks at the clock of progress and at shutdown.
 const LOOK_EVERY: u64 = 4_096;
@@ -156,7 +157,13 @@ impl Feed {
     fn finish(self, last_line: u64) -> Result<Outcome, Failure> {
         self.rejects.finish()?;
         if let Some(import) = self.import {
-            import.finish(last_line, self.outcome.refused)?;
+            let summary = Summary {
+                size_bytes: self.outcome.size_bytes,
+                lengths: self.checker.lengths(),
+                refusals: self.outcome.refusals.iter().map(Refusal::failure).collect(),
+                stopped: None,
+            };
+            import.finish(last_line, self.outcome.refused, summary.to_text())?;
         }
         Ok(self.outcome)
     }

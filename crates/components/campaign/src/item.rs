@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::json::in_field;
-use crate::send_word::template_ref;
+use crate::taking::template_ref;
 
 /// Bytes of a customer's name or a trace id.
 pub const NAME_BYTES_MAX: usize = 255;

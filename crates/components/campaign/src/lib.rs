@@ -18,6 +18,8 @@ mod page;
 mod rejects;
 mod send_word;
 mod stream;
+mod summary;
+mod taking;
 mod template_word;
 
 use naru_component::ctx::Ctx;
@@ -47,9 +49,9 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
             Word::reading("campaign list", campaign_word::list),
             Word::reading("campaign show", campaign_word::show),
             Word::new("campaign pause", Role::Operate, campaign_word::pause),
-            Word::new("campaign resume", Role::Operate, campaign_word::resume),
-            Word::new("campaign schedule", Role::Operate, campaign_word::schedule),
-            Word::new("campaign cancel", Role::Operate, campaign_word::cancel),
+            Word::new("campaign resume", Role::Send, campaign_word::resume),
+            Word::new("campaign schedule", Role::Send, campaign_word::schedule),
+            Word::new("campaign cancel", Role::Send, campaign_word::cancel),
             Word::reading("message show", message_word::show),
             Word::reading("message find", message_word::find),
             Word::new("template push", Role::Send, template_word::push).with_bring(template_word::bring),

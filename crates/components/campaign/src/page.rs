@@ -1,7 +1,9 @@
 //! The pages of campaigns: a list, and one campaign live. Beside them those of messages and of templates.
 
 mod difference;
+mod file;
 mod message;
+mod new;
 mod template;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use naru_web::role::Role;
 use naru_web::visit::{Resume, SignedIn, Visit};
 use serde::Deserialize;
 
+use crate::campaign_word::may_steer;
 use crate::send_word::start_at;
 
 /// Campaigns of one page.
@@ -48,7 +51,10 @@ pub fn routes() -> Router<Ctx> {
         .route("/campaigns/{id}/start", post(resume))
         .route("/campaigns/{id}/schedule", post(schedule))
         .route("/campaigns/{id}/cancel", post(cancel))
+        .route("/campaigns/{id}/discard", post(cancel))
+        .merge(file::routes())
         .merge(message::routes())
+        .merge(new::routes())
         .merge(template::routes())
 }
 
@@ -57,7 +63,9 @@ async fn list(State(ctx): State<Ctx>, visit: Visit, _: SignedIn) -> Result<Marku
     let campaigns = campaign::list(ctx.store(), Millis::MAX, PAGE).await.map_err(Failure::from)?;
     let title = reader.say("page-campaigns", &[]);
     let body = html! {
-        (heading(&title, html! {}))
+        (heading(&title, html! {
+            @if visit.must(Role::Send).is_ok() { a.button.primary href=(new::PATH) { (reader.say("page-campaign-new", &[])) } }
+        }))
         @if campaigns.is_empty() {
             (empty(&reader.say("page-campaigns-none", &[]), &reader.say("page-campaigns-none.hint", &[])))
         } @else {
@@ -94,7 +102,8 @@ async fn show(
 ) -> Result<Markup, Failed> {
     let reader = &visit.reader;
     let campaign = find(&ctx, &id).await?;
-    let steer = if actor.role >= Role::Operate {
+    let may_steer = may_steer(&actor, &campaign).is_ok();
+    let steer = if may_steer {
         buttons(reader, &campaign)
     } else {
         html! {}
@@ -108,7 +117,7 @@ async fn show(
     ]);
     let body = html! {
         (heading(&campaign.name, steer))
-        @if campaign.state == CampaignState::Held && actor.role >= Role::Operate {
+        @if campaign.state == CampaignState::Held && may_steer {
             (section(&reader.say("page-schedule", &[]), schedule_form(reader, &campaign, None)))
         }
         div data-live={ "/campaigns/" (campaign.id) "/live" } {
@@ -165,7 +174,7 @@ fn buttons(reader: &Reader, campaign: &Campaign) -> Markup {
     html! {
         @match campaign.state {
             CampaignState::Running => { (button("pause", Look::Plain)) (button("cancel", Look::Danger)) }
-            CampaignState::Held => { (button("start", Look::Primary)) (button("cancel", Look::Danger)) }
+            CampaignState::Held => { (button("start", Look::Primary)) (button("discard", Look::Danger)) }
             CampaignState::Paused => { (button("resume", Look::Primary)) (button("cancel", Look::Danger)) }
             CampaignState::Loading => { (button("cancel", Look::Danger)) }
             CampaignState::Cancelled | CampaignState::Done => {}
@@ -223,6 +232,7 @@ async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<Parts,
     let chart = timeline(reader, &title, &outcomes(reader, from, width, count, columns));
     Ok(vec![
         ("campaign-progress", progress_part(reader, campaign)),
+        ("campaign-file", file::part(ctx, reader, campaign).await?),
         ("campaign-chart", section(&title, chart)),
         ("campaign-account", account_part(reader, campaign)),
     ])
@@ -236,8 +246,9 @@ async fn pause(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> 
 }
 
 async fn resume(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
-    visit.must(Role::Operate)?;
+    let actor = visit.must(Role::Send)?;
     let campaign = find(&ctx, &id).await?;
+    may_steer(actor, &campaign)?;
     ctx.need::<Dispatch>()?.resume(campaign.id).await?;
     Ok(back(&campaign))
 }
@@ -254,8 +265,9 @@ async fn schedule(
     Path(id): Path<String>,
     Form(form): Form<Schedule>,
 ) -> Result<Response, Failed> {
-    visit.must(Role::Operate)?;
+    let actor = visit.must(Role::Send)?;
     let campaign = find(&ctx, &id).await?;
+    may_steer(actor, &campaign)?;
     let text = form.at.replace('T', " ");
     let at = if text.is_empty() { Ok(None) } else { start_at(&text, ctx.clock().now_ms()).map(Some) };
     match at {
@@ -273,8 +285,9 @@ async fn schedule(
 }
 
 async fn cancel(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
-    visit.must(Role::Operate)?;
+    let actor = visit.must(Role::Send)?;
     let campaign = find(&ctx, &id).await?;
+    may_steer(actor, &campaign)?;
     ctx.need::<Dispatch>()?.cancel(campaign.id).await?;
     Ok(back(&campaign))
 }

@@ -1,31 +1,23 @@
 //! `naru send`: a file of customers into a campaign.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use naru_component::answer::{Answer, Follow};
 use naru_component::ctx::Ctx;
 use naru_component::word::Call;
 use naru_core::clock::{Millis, seoul};
 use naru_core::failure::Failure;
-use naru_core::id::Id;
 use naru_core::text::Lang;
-use naru_dispatch::campaign::NewCampaign;
 use naru_dispatch::engine::Dispatch;
-use naru_dispatch::frame::TemplateRef;
-use naru_dispatch::import::{Begun, Done, Import, ImportKey};
-use naru_dispatch::template::Template;
+use naru_dispatch::import::Done;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use crate::file::detect::{Detected, detect};
 use crate::file::moment::parse_moment;
-use crate::file::plan::Plan;
-use crate::file::reader::Reader;
-use crate::intake::{self, Outcome, Source};
+use crate::intake::{Outcome, Source};
 use crate::rejects;
+use crate::taking::{Begin, Order, Ready, Taking};
 
 /// Send a campaign to the customers in a file
 ///
@@ -72,83 +64,30 @@ pub struct SendArgs {
 
 /// Does it.
 pub async fn send(ctx: Ctx, call: Call<SendArgs>) -> Result<Answer, Failure> {
-    let dispatch = ctx.need::<Dispatch>()?;
-    let newest = dispatch.templates().newest(&call.args.template).await?;
-    let path = call.upload.clone().unwrap_or_else(|| PathBuf::from(&call.args.to));
-    let (path, detected) = on_thread(move || detect(&path).map(|detected| (path, detected))).await?;
-    let name = campaign_name(&call.args)?;
-    let key = import_key(&detected, &newest.text.id, &name);
-    let template = dispatch.import_template(key, newest).await?;
-    let plan = Plan::new(&template, &call.args.map)?;
-    let rejected = if call.args.dry_run { rejects::dry_path(&ctx) } else { rejects::path(&ctx, &key) };
-    let source = Source { path, detected, plan, template, rejected, lang: call.lang };
-    // Before the campaign is made: what cannot be read makes none.
-    let data_dir = ctx.parts().data_dir.clone();
-    let (reader, source) = on_thread(move || source.open(&data_dir).map(|reader| (reader, source))).await?;
-    if call.args.dry_run {
-        let (outcome, source) = read(&ctx, &call, reader, source, None).await?;
+    let args = &call.args;
+    let order = Order {
+        template: args.template.clone(),
+        name: args.name.clone(),
+        maps: args.map.clone(),
+        file: args.to.clone(),
+        path: call.upload.clone().unwrap_or_else(|| PathBuf::from(&args.to)),
+        lang: call.lang,
+    };
+    let ready = Ready::new(&ctx, order, args.dry_run).await?;
+    if args.dry_run {
+        let (outcome, source) = ready.look(&ctx, call.progress.clone()).await?;
         return dry_answer(&ctx, call.lang, &outcome, &source);
     }
-    let new = new_campaign(&dispatch, &call, &name, &source.template)?;
-    let (begun, ending) = dispatch.import(key, new, template_ref(&source.template)).await?;
-    let import = match begun {
-        Begun::Open(import) => import,
-        Begun::Finished(done) => return finished_answer(&ctx, &call, &name, done, &source.rejected),
-    };
-    let fed = read(&ctx, &call, reader, source, Some(import)).await;
-    let done = match ending {
-        Some(ending) => ending.wait().await,
-        None => Err(Failure::bug("an import without an end")),
-    };
-    match (fed, done) {
-        (Ok((outcome, source)), Ok(done)) => answer(&ctx, &dispatch, &call, &name, done, &outcome, &source).await,
-        // What went wrong with the file says more than that the import has no end, and why the import ended says more
-        // than that nobody took what was read.
-        (Err(failure), _) if failure.code != "import-interrupted" => Err(failure),
-        (_, Err(failure)) | (Err(failure), _) => Err(failure),
+    let at = args.at.as_deref().map(|at| start_at(at, ctx.clock().now_ms())).transpose()?;
+    let begin = Begin { stream: args.stream, hold: args.hold, at, by: call.actor.name.clone() };
+    let (name, rejected) = (ready.name.clone(), ready.source.rejected.clone());
+    match ready.begin(&ctx, begin).await? {
+        Taking::Before(done) => finished_answer(&ctx, &call, &name, done, &rejected),
+        Taking::Open(open) => {
+            let (done, outcome, source) = open.read(&ctx, call.progress.clone()).await?;
+            answer(&ctx, &call, &name, done, &outcome, &source).await
+        }
     }
-}
-
-async fn read(
-    ctx: &Ctx,
-    call: &Call<SendArgs>,
-    reader: Reader,
-    source: Source,
-    import: Option<Import>,
-) -> Result<(Outcome, Source), Failure> {
-    let (ctx, progress) = (ctx.clone(), call.progress.clone());
-    on_thread(move || intake::run(&ctx, &source, reader, import, &progress).map(|outcome| (outcome, source))).await
-}
-
-fn campaign_name(args: &SendArgs) -> Result<String, Failure> {
-    let name = args.name.clone().unwrap_or_else(|| file_name(&args.to));
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return Err(Failure::usage("campaign-name").arg("max", NAME_CHARS_MAX));
-    }
-    Ok(name)
-}
-
-fn new_campaign(
-    dispatch: &Dispatch,
-    call: &Call<SendArgs>,
-    name: &str,
-    template: &Template,
-) -> Result<NewCampaign, Failure> {
-    let now = dispatch.ctx().clock().now_ms();
-    Ok(NewCampaign {
-        id: Id::new(now),
-        name: name.to_owned(),
-        template: template.text.id.clone(),
-        version: template.version,
-        lane: dispatch.route(template.text.channel)?.to_owned(),
-        purpose: template.text.purpose,
-        stream: call.args.stream,
-        hold: call.args.hold || call.args.at.is_some(),
-        start_at: call.args.at.as_deref().map(|at| start_at(at, now)).transpose()?,
-        source: file_name(&call.args.to),
-        created_at: now,
-        created_by: call.actor.name.clone(),
-    })
 }
 
 /// When a campaign is to begin, as a person types it; a time that is over is a slip.
@@ -157,17 +96,8 @@ pub fn start_at(text: &str, now: Millis) -> Result<Millis, Failure> {
     if at <= now { Err(Failure::usage("campaign-at-over").arg("text", text).arg("now", seoul(now))) } else { Ok(at) }
 }
 
-/// Shown in lists and typed in commands.
-const NAME_CHARS_MAX: usize = 100;
-
-/// The template as frames name it.
-pub fn template_ref(template: &Template) -> TemplateRef {
-    TemplateRef { id: template.text.id.clone(), version: template.version, variables: template.variables.len() as u8 }
-}
-
 async fn answer(
     ctx: &Ctx,
-    dispatch: &Arc<Dispatch>,
     call: &Call<SendArgs>,
     name: &str,
     done: Done,
@@ -176,6 +106,7 @@ async fn answer(
 ) -> Result<Answer, Failure> {
     let (accepted, refused) = (done.accepted.to_string(), outcome.refused.to_string());
     let campaign = done.campaign.to_string();
+    let dispatch = ctx.need::<Dispatch>()?;
     // By this instance or by another.
     let lane = dispatch.route(source.template.text.channel)?;
     let is_carried = !dispatch.carried_by(lane).await?.is_empty();
@@ -265,28 +196,4 @@ fn with_refusals(ctx: &Ctx, lang: Lang, mut answer: Answer, outcome: &Outcome, s
     answer = answer.table(columns.to_vec(), rows.collect());
     answer.file = rejects::answer_file(&source.rejected);
     answer
-}
-
-/// The same file for the same template under the same name is the same intake.
-fn import_key(detected: &Detected, template: &str, name: &str) -> ImportKey {
-    let mut hash = Sha256::new();
-    hash.update(detected.sha256);
-    for text in [template, name] {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    }
-    let mut key = [0; 16];
-    key.copy_from_slice(&hash.finalize()[..16]);
-    key
-}
-
-fn file_name(path: &str) -> String {
-    Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Reading a file blocks: it has a thread of its own.
-async fn on_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(Failure::bug)?
 }

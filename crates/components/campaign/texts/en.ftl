@@ -220,6 +220,65 @@ page-about = About
 button-pause = Pause
 button-resume = Resume
 button-cancel = Cancel
+page-campaign-new = New campaign
+page-campaign-file = Template and file
+page-campaign-before = To the campaign that was made of it
+page-campaign-name = Name of the campaign
+page-campaign-name-help = The file's name where it is left empty.
+page-campaign-maps = Columns
+page-campaign-maps-help = Only where naru does not find a column by itself: one a line, such as `to=휴대폰`. The fields are `to`, `customer`, `expires_at` and the template's variables.
+page-campaign-rows = File of customers
+page-campaign-rows-help = CSV (UTF-8 or as Korean Excel writes it), XLSX or NDJSON, up to 2 GiB. The first line names the columns.
+page-campaign-take = Take the file in
+page-campaign-take-help = Nothing is sent yet: what was found, what it costs and the first messages are shown next.
+campaign-repeated = This file was taken in before: campaign { $name }, { $accepted ->
+        [one] 1 message
+       *[other] { $accepted } messages
+    }, { $refused ->
+        [one] 1 row
+       *[other] { $refused } rows
+    } refused. Nothing was sent twice
+    .hint = Give the campaign another name to send to all of them once more
+upload-none = No file was chosen
+    .hint = Choose the file with the customers
+rejected-none = No row of { $campaign } was refused
+    .hint = Look at the campaign's page
+rejected-elsewhere = The file of refused rows is not on this machine
+    .hint = It is kept by instance { $instance }, which read the file, for as long as messages are kept: fetch it from there
+page-file = Its file
+page-file-so-far = { $messages } messages taken in so far, up to line { $lines }. Nothing leaves before its end.
+page-file-stopped = Nobody reads its file any more
+    .hint = Give the same file ({ $source }) again under the same template and name, and it goes on where it stopped; or discard what there is.
+page-before = Before it is sent
+page-before-messages = Messages
+page-before-file = File
+page-before-length = Length
+page-before-longest = The longest: { $length }
+page-before-all = All together { $all } { $unit ->
+        [characters] characters
+       *[other] bytes
+    }, { $average } on average
+page-before-lms = { $n } of them go out as LMS
+page-before-cost = Cost
+page-before-won = About ₩{ $won }, at ₩{ $price } a message of lane { $lane }
+page-before-no-price = Not known: set `price_krw` of lane `{ $lane }` in the configuration
+page-before-ends = Sent now, it is over at
+page-before-ends-at = Begun then, it is over at
+page-before-no-end = Not known: its lane has no cap, or it would take more than a year
+page-before-from = Its first message may leave at
+page-before-ahead = { $n } others leave before it
+page-before-samples = The first messages
+page-before-samples-help = As they leave, but for what is personal: addresses and values are masked.
+page-before-size = Length
+page-refused = Rows refused
+page-refused-lead = { $n ->
+        [1] One row of its file is not sent:
+       *[other] { $n } rows of its file are not sent. The first of them:
+    }
+page-refused-hint = What to do
+page-refused-get = Download rejected.csv
+page-refused-help = All refused rows as they stood in the file, with the reason before each. Mend them and take that file in: the others are not sent twice.
+button-discard = Discard
 
 # Pages of messages
 menu-messages = Messages

@@ -202,6 +202,56 @@ page-about = 정보
 button-pause = 일시 정지
 button-resume = 다시 보내기
 button-cancel = 취소
+page-campaign-new = 새 캠페인
+page-campaign-file = 템플릿과 파일
+page-campaign-before = 그 파일로 만든 캠페인 보기
+page-campaign-name = 캠페인 이름
+page-campaign-name-help = 비워 두면 파일 이름을 씁니다.
+page-campaign-maps = 열
+page-campaign-maps-help = naru가 열을 스스로 찾지 못할 때만 `to=휴대폰`처럼 한 줄에 하나씩 적으세요. 필드는 `to`, `customer`, `expires_at`과 템플릿의 변수입니다.
+page-campaign-rows = 고객 파일
+page-campaign-rows-help = CSV(UTF-8 또는 한국어 엑셀 형식), XLSX, NDJSON. 2GiB까지 받습니다. 첫 줄에는 열 이름이 있어야 합니다.
+page-campaign-take = 파일 접수
+page-campaign-take-help = 아직 보내지 않습니다. 다음 화면에서 결과와 비용, 처음 메시지들을 확인합니다.
+campaign-repeated = 이미 접수한 파일입니다: 캠페인 { $name }, { $accepted }건, 거부된 행 { $refused }개. 다시 보내지 않았습니다
+    .hint = 모두에게 한 번 더 보내려면 캠페인 이름을 다르게 정하세요
+upload-none = 파일을 고르지 않았습니다
+    .hint = 고객이 담긴 파일을 고르세요
+rejected-none = { $campaign }에는 거부된 행이 없습니다
+    .hint = 캠페인 화면을 확인하세요
+rejected-elsewhere = 거부된 행의 파일이 이 컴퓨터에 없습니다
+    .hint = 파일을 읽은 인스턴스 { $instance }에 메시지 보관 기간 동안 남아 있습니다. 그쪽에서 받으세요
+page-file = 파일
+page-file-so-far = { $lines }번째 줄까지 메시지 { $messages }건을 접수했습니다. 끝까지 접수하기 전에는 아무것도 나가지 않습니다.
+page-file-stopped = 파일을 더 읽고 있지 않습니다
+    .hint = 같은 파일({ $source })을 같은 템플릿과 이름으로 다시 올리면 멈춘 곳부터 이어집니다. 필요 없으면 버리세요.
+page-before = 보내기 전 확인
+page-before-messages = 메시지
+page-before-file = 파일
+page-before-length = 길이
+page-before-longest = 가장 긴 메시지: { $length }
+page-before-all = 모두 { $all }{ $unit ->
+        [characters] 자
+       *[other] 바이트
+    }, 평균 { $average }
+page-before-lms = 그중 { $n }건은 LMS로 나갑니다
+page-before-cost = 비용
+page-before-won = 약 ₩{ $won }, { $lane } 레인 건당 ₩{ $price }
+page-before-no-price = 알 수 없습니다. 설정에서 `{ $lane }` 레인의 `price_krw`를 정하세요
+page-before-ends = 지금 보내면 끝나는 때
+page-before-ends-at = 그때 시작하면 끝나는 때
+page-before-no-end = 알 수 없습니다. 레인에 상한이 없거나 한 해가 넘게 걸립니다
+page-before-from = 첫 메시지가 나갈 수 있는 때
+page-before-ahead = 먼저 나갈 메시지 { $n }건
+page-before-samples = 처음 메시지
+page-before-samples-help = 나가는 그대로이되, 주소와 값은 가려서 보여 줍니다.
+page-before-size = 길이
+page-refused = 거부된 행
+page-refused-lead = 파일에서 { $n }행은 보내지 않습니다. 그중 처음 몇 행:
+page-refused-hint = 할 일
+page-refused-get = rejected.csv 내려받기
+page-refused-help = 거부된 행 전부를 파일에 있던 그대로, 이유를 앞에 붙여 담았습니다. 고쳐서 그 파일을 접수하세요. 다른 행은 두 번 보내지 않습니다.
+button-discard = 버리기
 
 # 메시지 화면
 menu-messages = 메시지

@@ -115,6 +115,12 @@ impl Window {
         self.contains(seoul_minute(now)).then(|| next_seoul_minute(now, self.until.0))
     }
 
+    /// The next day between two nights, or what is left of this one, from `now` on.
+    pub fn day(self, now: Millis) -> (Millis, Millis) {
+        let from = self.ends_at(now).unwrap_or(now);
+        (from, next_seoul_minute(from, self.from.0))
+    }
+
     /// Whether no minute of the law's night is left out.
     pub fn covers_the_law(self) -> bool {
         let (from, until) = LAW;
@@ -168,6 +174,15 @@ mod tests {
         check("", Channel::Sms, &cases);
         check("", Channel::Alimtalk, &cases);
         check("", Channel::Push, &cases);
+    }
+
+    #[test]
+    fn a_day_is_what_lies_between_two_nights() {
+        let night = Nights::new(&Config::default()).of(Channel::Sms).unwrap();
+        let (morning, evening) = (at(8, 0, 0, 0), at(21, 0, 0, 0));
+        assert_eq!(night.day(at(3, 0, 0, 0)), (morning, evening));
+        assert_eq!(night.day(at(12, 0, 0, 0)), (at(12, 0, 0, 0), evening));
+        assert_eq!(night.day(evening), (morning + DAY_MS, evening + DAY_MS));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use naru_core::clock::Millis;
 use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::Address;
 use naru_core::metric::Series;
-use naru_dispatch::consent::{Consent, Permit};
+use naru_dispatch::consent::{Consent, Hours, Permit};
 use naru_dispatch::message::{Channel, Purpose};
 use naru_store::{Result, Store};
 use tokio::sync::Mutex;
@@ -162,5 +162,15 @@ impl Consent for Snapshot {
             flags.permit(purpose, channel, night_ends_at)
         };
         to.iter().map(decide).collect()
+    }
+
+    fn hours(&self, at: Millis, purpose: Purpose, channel: Channel) -> Hours {
+        match self.nights.of(channel).filter(|_| purpose == Purpose::Ad) {
+            Some(night) => {
+                let (from, until) = night.day(at);
+                Hours { from, until: Some(until) }
+            }
+            None => Hours { from: at, until: None },
+        }
     }
 }

@@ -142,6 +142,12 @@ pub struct LaneConfig {
     /// Messages a day of Asia/Seoul.
     #[serde(default)]
     pub messages_per_day_max: Option<u64>,
+    /// Won that a message costs, for estimates.
+    #[serde(default, deserialize_with = "price")]
+    pub price_krw: Option<f64>,
+    /// Won that an SMS costs that leaves as LMS; as others where absent.
+    #[serde(default, deserialize_with = "price")]
+    pub price_lms_krw: Option<f64>,
     /// Messages of one request at most; the provider's own bound where absent.
     #[serde(default, deserialize_with = "some_not_zero")]
     pub batch_max: Option<u32>,
@@ -221,6 +227,19 @@ fn not_zero<'de, D: Deserializer<'de>, N: Deserialize<'de> + Default + PartialEq
     let number = N::deserialize(from)?;
     if number == N::default() { Err(D::Error::custom("0 is too small, the least is 1")) } else { Ok(number) }
 }
+
+fn price<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    let price = f64::deserialize(from)?;
+    let sound = (0.0..=PRICE_KRW_MAX).contains(&price);
+    if sound {
+        Ok(Some(price))
+    } else {
+        Err(D::Error::custom(format!("{price} is no price, 0 to {PRICE_KRW_MAX} won")))
+    }
+}
+
+/// More than this for one message is a slip.
+const PRICE_KRW_MAX: f64 = 100_000.0;
 
 fn some_not_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
     not_zero(from).map(Some)

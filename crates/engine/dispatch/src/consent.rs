@@ -16,10 +16,25 @@ pub enum Permit {
     Hold(Millis),
 }
 
+/// A stretch of time in which what of a purpose may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// When it begins.
+    pub from: Millis,
+    /// When it ends, if it does.
+    pub until: Option<Millis>,
+}
+
 /// Who may be sent what and when. Asked once a chunk, against a snapshot in memory, so it must not wait for anything.
 pub trait Consent: Send + Sync {
     /// One permit an address, in order.
     fn decide(&self, now: Millis, purpose: Purpose, channel: Channel, to: &[Address]) -> Vec<Permit>;
+
+    /// The hours, from `at` on, in which it may leave to whoever agreed to it by day: for estimates.
+    fn hours(&self, at: Millis, purpose: Purpose, channel: Channel) -> Hours {
+        let _ = (purpose, channel);
+        Hours { from: at, until: None }
+    }
 }
 
 /// What holds where no `Consent` is offered: everything but advertisements.

@@ -246,6 +246,7 @@ impl Dispatch {
             lifecycle: self.ctx.lifecycle().clone(),
             clock: self.ctx.clock().clone(),
             taken: gauge::accepted(self.ctx.metrics(), "file"),
+            instance: self.ctx.instance().name().to_owned(),
         };
         import::begin(&parts, key, new, template).await
     }

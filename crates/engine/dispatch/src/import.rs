@@ -79,6 +79,8 @@ struct Packing {
 struct Step {
     frames: Vec<NewFrame>,
     reached: Reached,
+    /// What is to be kept of the whole file, with its last.
+    summary: Option<String>,
 }
 
 /// How far a file is.
@@ -118,6 +120,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Counts what is stored.
     pub taken: Series,
+    /// This instance's name.
+    pub instance: String,
 }
 
 /// Begins or goes on with the import `key` of `new`, whose version is that of [`row::version`] where there is one.
@@ -129,10 +133,10 @@ pub async fn begin(
 ) -> Result<(Begun, Option<Ending>), Failure> {
     let holder = Id::new(new.created_at);
     let opened = {
-        let new = new.clone();
+        let (new, instance) = (new.clone(), parts.instance.clone());
         parts.store.write(move |conn| {
-            let new = new.clone();
-            Box::pin(async move { row::open(conn, key, &new, holder).await })
+            let (new, instance) = (new.clone(), instance.clone());
+            Box::pin(async move { row::open(conn, key, &new, holder, &instance).await })
         })
     };
     let opened = opened.await?;
@@ -187,7 +191,7 @@ impl Import {
         let no = if count == 1 { 0 } else { Shard::of_key(key_of(to, customer), count as u16).into() };
         if !self.packing[no].builder.push(0, to, customer, expires_at, None, values.clone()) {
             let (line, refused) = progress;
-            self.cut(line - 1, refused, false)?;
+            self.cut(line - 1, refused, None)?;
             if !self.packing[no].builder.push(0, to, customer, expires_at, None, values) {
                 return Err(Failure::bug("a message that was checked does not fit a frame"));
             }
@@ -197,13 +201,13 @@ impl Import {
         Ok(())
     }
 
-    /// The file is at its end.
-    pub fn finish(mut self, lines: u64, refused: u64) -> Result<(), Failure> {
-        self.cut(lines, refused, true)
+    /// The file is at its end; `summary` is kept with it.
+    pub fn finish(mut self, lines: u64, refused: u64, summary: String) -> Result<(), Failure> {
+        self.cut(lines, refused, Some(summary))
     }
 
     /// All shards' frames at once: how far the file is must hold for each.
-    fn cut(&mut self, lines: u64, refused: u64, complete: bool) -> Result<(), Failure> {
+    fn cut(&mut self, lines: u64, refused: u64, summary: Option<String>) -> Result<(), Failure> {
         let now = self.clock.now_ms();
         let filled = self.packing.iter_mut().filter(|packing| !packing.builder.is_empty());
         let frames = filled.map(|packing| NewFrame {
@@ -216,8 +220,8 @@ impl Import {
             prints: std::mem::take(&mut packing.prints),
             accepted_at: now,
         });
-        let step =
-            Step { frames: frames.collect(), reached: Reached { lines, accepted: self.accepted, refused, complete } };
+        let reached = Reached { lines, accepted: self.accepted, refused, complete: summary.is_some() };
+        let step = Step { frames: frames.collect(), reached, summary };
         self.frames.blocking_send(step).map_err(|_| Failure::unavailable("import-interrupted"))
     }
 }

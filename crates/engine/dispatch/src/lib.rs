@@ -36,6 +36,7 @@ pub mod component;
 pub mod config;
 pub mod consent;
 pub mod engine;
+pub mod estimate;
 pub mod find;
 pub mod frame;
 pub mod gauge;

@@ -2,10 +2,12 @@
 
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
+use naru_core::id::Id;
 use naru_core::masked::Address;
 use naru_store::Store;
 use naru_store::error::StoreError;
 use serde::Serialize;
+use sqlx::Row;
 
 use crate::frame::Frame;
 use crate::lane::{Doubt, Retry};
@@ -67,6 +69,27 @@ pub async fn look(store: &Store, id: MessageId) -> Result<MessageView, Failure> 
     let frame = Frame::read(&stored.body).map_err(|error| damaged(format!("frame {}: {error}", id.frame)))?;
     let side = Side::read(&stored.side).ok_or_else(|| damaged(format!("the states of frame {}", id.frame)))?;
     view_of(id, &stored, lane, accepted_at, &frame, &side, &(retries, doubts)).ok_or_else(unknown)
+}
+
+/// The first messages of a campaign, in the order in which they came in.
+pub async fn first_of(store: &Store, campaign: Id, limit: usize) -> Result<Vec<MessageId>, Failure> {
+    let rows = sqlx::query(
+        "SELECT s.frame, f.count FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame
+         WHERE s.campaign = $1 ORDER BY s.seq LIMIT $2",
+    )
+    .bind(campaign.0.to_vec())
+    .bind(limit as i64)
+    .fetch_all(store.reader())
+    .await
+    .map_err(StoreError::from)?;
+    let mut ids = Vec::with_capacity(limit);
+    for row in rows {
+        let frame = rows::id_column(row.try_get(0).map_err(StoreError::from)?)?;
+        let count = row.try_get::<i64, _>(1).map_err(StoreError::from)?.min(limit as i64);
+        ids.extend((0..count as u16).map(|slot| MessageId { frame, slot }));
+    }
+    ids.truncate(limit);
+    Ok(ids)
 }
 
 /// What a frame, its states and what is under way of it say of one message; `None` where it has no such message.

@@ -10,7 +10,14 @@ pub const SCHEMA: &[Migration] = &[
     Migration { version: 4, name: "what came to which state when", oldest: "0.1", sql: HISTORY },
     Migration { version: 5, name: "campaigns that wait for a word", oldest: "0.1", sql: HELD },
     Migration { version: 6, name: "who was shown an address", oldest: "0.1", sql: ACCESS },
+    Migration { version: 7, name: "what was found in a file", oldest: "0.1", sql: SUMMARY },
 ];
+
+const SUMMARY: &str = "
+-- summary: what whoever read the file says of it, in words of its own. instance: where it was read, and what is left there.
+ALTER TABLE dispatch_import ADD COLUMN summary TEXT NOT NULL DEFAULT '';
+ALTER TABLE dispatch_import ADD COLUMN instance TEXT NOT NULL DEFAULT '';
+";
 
 const ACCESS: &str = "
 -- Only ever added to: nothing in naru changes or removes a row, and it outlives the message that it names.

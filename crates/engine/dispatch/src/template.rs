@@ -147,12 +147,16 @@ impl Template {
         Ok(Measure { length: found, max: self.length_max(), unit, is_lms })
     }
 
+    /// As [`Template::measure`], of a text that can be sent.
+    pub fn fits(&self, values: &[&str]) -> Result<Measure, TextFault> {
+        let measure = self.measure(values)?;
+        let Measure { length, max, unit, .. } = measure;
+        if length > max { Err(TextFault::TooLong { length, max, unit }) } else { Ok(measure) }
+    }
+
     /// What would keep the text with these values from being sent.
     pub fn fault(&self, values: &[&str]) -> Option<TextFault> {
-        match self.measure(values) {
-            Ok(Measure { length, max, unit, .. }) => (length > max).then_some(TextFault::TooLong { length, max, unit }),
-            Err(fault) => Some(fault),
-        }
+        self.fits(values).err()
     }
 
     fn length_max(&self) -> usize {

@@ -22,6 +22,7 @@ pub mod schema;
 pub mod session;
 pub mod state;
 pub mod token;
+pub mod upload;
 pub mod visit;
 
 mod asset;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Look.
     View,
-    /// Send messages and campaigns, push templates.
+    /// Send messages and campaigns, push templates; say when a campaign begins that has not.
     Send,
     /// Pause, resume, cancel, settle; consent and suppression.
     Operate,

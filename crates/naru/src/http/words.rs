@@ -24,12 +24,12 @@ use naru_core::failure::{Failure, Kind};
 use naru_core::masked::without_value;
 use naru_web::failed::Failed;
 use naru_web::front::Door;
+use naru_web::upload::{self, Upload};
 use naru_web::visit::Visit;
 use serde_json::{Value, json};
 use tokio::time::Interval;
 use tracing::Instrument;
 
-use super::upload::{self, Upload};
 use crate::house::House;
 use crate::wire::{HEARTBEAT_S, LINES, Line};
 
@@ -121,7 +121,7 @@ async fn read(ctx: &Ctx, door: Door, word: &Word, request: Request) -> Result<(V
     let Some(name) = word.upload else { return Ok((args(request).await?, None)) };
     if let Some(text) = args_of_query(request.uri()) {
         let args = parsed(text.as_bytes())?;
-        return Ok((args, Some(upload::spool(&ctx.parts().data_dir, request.into_body()).await?)));
+        return Ok((args, Some(upload::spool(&ctx.parts().data_dir, request.into_body().into_data_stream()).await?)));
     }
     let args = args(request).await?;
     let upload = match args[name].as_str() {

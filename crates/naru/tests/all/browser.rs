@@ -87,6 +87,29 @@ impl Browser {
         self.open(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")).await
     }
 
+    /// Sends a form with a file, as a browser does: what is typed first.
+    pub async fn upload(&self, path: &str, fields: &[(&str, &str)], file: &str, content: &[u8]) -> Page {
+        const BOUNDARY: &str = "----naru-0123456789abcdef";
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
+        }
+        let file = file.replace('"', "%22");
+        let head =
+            format!("Content-Disposition: form-data; name=\"file\"; filename=\"{file}\"\r\nContent-Type: text/csv");
+        body.extend_from_slice(format!("--{BOUNDARY}\r\n{head}\r\n\r\n").as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        self.send_raw(path, &format!("multipart/form-data; boundary={BOUNDARY}"), &body).await
+    }
+
+    /// Sends a body as it is.
+    pub async fn send_raw(&self, path: &str, content_type: &str, body: &[u8]) -> Page {
+        let request = http().post(format!("{}{path}", self.url)).header(CONTENT_TYPE, content_type);
+        self.open(request.body(body.to_vec())).await
+    }
+
     async fn open(&self, request: reqwest::RequestBuilder) -> Page {
         let response = request.header(COOKIE, &self.cookie).header(ACCEPT, "text/html").send().await.unwrap();
         let header = |name: &str| {

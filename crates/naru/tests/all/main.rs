@@ -27,6 +27,7 @@ mod sign_in;
 mod template_pages;
 mod templates;
 mod unknown;
+mod upload_pages;
 mod vendor_faults;
 
 #[test]

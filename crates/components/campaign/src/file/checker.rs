@@ -9,6 +9,7 @@ use naru_dispatch::template::{Template, TextFault, VARIABLES_MAX};
 use super::refusal::Refusal;
 use super::row::Row;
 use super::seen::Seen;
+use crate::summary::Lengths;
 
 /// Packed bytes of a message beside its texts, at most: flags, template, expiry, a trace id, and three bytes of length
 /// before each text.
@@ -19,17 +20,23 @@ pub struct Checker {
     template: Template,
     seen: Seen,
     to: String,
+    lengths: Lengths,
 }
 
 impl Checker {
     /// For `template`; `key` is random, and the same for all of the campaign's rows.
     pub fn new(template: Template, key: u64) -> Checker {
-        Checker { template, seen: Seen::new(key), to: String::new() }
+        Checker { template, seen: Seen::new(key), to: String::new(), lengths: Lengths::default() }
     }
 
     /// Takes `address`, in normal form, for one that the campaign has already: an intake is continued.
     pub fn remember(&mut self, address: &str) {
         self.seen.insert(address);
+    }
+
+    /// How long the messages of the rows are that were taken.
+    pub fn lengths(&self) -> Lengths {
+        self.lengths
     }
 
     /// Checks `row` and gives its address in normal form. A row that is taken is remembered; a refused one is not, so
@@ -56,15 +63,14 @@ impl Checker {
         if bytes > MESSAGE_BYTES_MAX {
             return Err(refuse("message-too-large").arg("max", MESSAGE_BYTES_MAX - OVERHEAD_BYTES_MAX));
         }
-        if let Some(fault) = self.template.fault(&values) {
-            return Err(text_refusal(row.line(), fault));
-        }
+        let measure = self.template.fits(&values).map_err(|fault| text_refusal(row.line(), fault))?;
         if let Some(at) = row.expires_at().filter(|&at| at <= now) {
             return Err(refuse("expires-past").arg("at", seoul(at)));
         }
         if !self.seen.insert(&self.to) {
             return Err(refuse("address-repeated").arg("address", mask(&self.to)));
         }
+        self.lengths.add(&measure);
         Ok(&self.to)
     }
 }

@@ -35,7 +35,13 @@ pub(super) struct ImportRow {
 }
 
 /// Makes the row, or takes it over where nobody feeds it.
-pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holder: Id) -> Result<Opened> {
+pub(super) async fn open(
+    conn: &mut AnyConnection,
+    key: ImportKey,
+    new: &NewCampaign,
+    holder: Id,
+    instance: &str,
+) -> Result<Opened> {
     let now = new.created_at;
     // Locked before it is read: whoever ran it before may be gone and its last commit still under way, and lines that it
     // stores are not to be taken once more.
@@ -51,7 +57,7 @@ pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCamp
     .bind(key.to_vec())
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(row) = row else { return insert(conn, key, new, holder).await.map(Opened::Mine) };
+    let Some(row) = row else { return insert(conn, key, new, holder, instance).await.map(Opened::Mine) };
     let number = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
     let campaign = rows::id_column(row.try_get(0)?)?;
     match row.try_get::<String, _>(1)?.as_str() {
@@ -63,9 +69,11 @@ pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCamp
     if row.try_get::<i64, _>(2)? > now || number(7)? != u64::from(new.version) {
         return Ok(Opened::Busy);
     }
-    sqlx::query("UPDATE dispatch_import SET holder = $1, expires_at = $2 WHERE key = $3")
+    // Why the last run stopped is over.
+    sqlx::query("UPDATE dispatch_import SET holder = $1, expires_at = $2, instance = $3, summary = '' WHERE key = $4")
         .bind(holder.0.to_vec())
         .bind(now + LEASE_MS)
+        .bind(instance)
         .bind(key.to_vec())
         .execute(&mut *conn)
         .await?;
@@ -83,18 +91,26 @@ pub(super) async fn open(conn: &mut AnyConnection, key: ImportKey, new: &NewCamp
     }))
 }
 
-async fn insert(conn: &mut AnyConnection, key: ImportKey, new: &NewCampaign, holder: Id) -> Result<ImportRow> {
+async fn insert(
+    conn: &mut AnyConnection,
+    key: ImportKey,
+    new: &NewCampaign,
+    holder: Id,
+    instance: &str,
+) -> Result<ImportRow> {
     let now = new.created_at;
     campaign::insert(conn, new).await?;
     sqlx::query(
-        "INSERT INTO dispatch_import (key, campaign, state, holder, expires_at, lines, accepted, refused, started_at)
-         VALUES ($1, $2, 'running', $3, $4, 0, 0, 0, $5)",
+        "INSERT INTO dispatch_import (key, campaign, state, holder, expires_at, lines, accepted, refused, started_at,
+             instance)
+         VALUES ($1, $2, 'running', $3, $4, 0, 0, 0, $5, $6)",
     )
     .bind(key.to_vec())
     .bind(new.id.0.to_vec())
     .bind(holder.0.to_vec())
     .bind(now + LEASE_MS)
     .bind(now)
+    .bind(instance)
     .execute(&mut *conn)
     .await?;
     Ok(ImportRow {
@@ -125,6 +141,51 @@ pub async fn cancel(conn: &mut AnyConnection, campaign: Id) -> Result<()> {
 
 pub(super) fn cancelled(campaign: Id) -> Failure {
     Failure::conflict("import-cancelled").arg("campaign", campaign)
+}
+
+/// How a campaign's file was taken in, or is.
+#[derive(Clone, Debug)]
+pub struct ImportView {
+    /// Its name.
+    pub key: ImportKey,
+    /// Whether all of it is in the store.
+    pub is_complete: bool,
+    /// Whether somebody reads it now.
+    pub is_fed: bool,
+    /// Lines that are durable, refused ones included.
+    pub lines: u64,
+    /// What whoever read it said of it at its end, or of why it stopped; empty where nothing.
+    pub summary: String,
+    /// The instance that read it last.
+    pub instance: String,
+}
+
+/// The import of a campaign, if it came from a file.
+pub async fn of_campaign(store: &Store, campaign: Id, now: Millis) -> Result<Option<ImportView>> {
+    let row =
+        sqlx::query("SELECT key, state, expires_at, lines, summary, instance FROM dispatch_import WHERE campaign = $1");
+    let Some(row) = row.bind(campaign.0.to_vec()).fetch_optional(store.reader()).await? else { return Ok(None) };
+    let key: Vec<u8> = row.try_get(0)?;
+    let state: String = row.try_get(1)?;
+    let damaged = |_| StoreError::Damaged { what: format!("the import of campaign {campaign}") };
+    Ok(Some(ImportView {
+        key: key.try_into().map_err(damaged)?,
+        is_complete: state == "complete",
+        is_fed: state == "running" && row.try_get::<i64, _>(2)? > now,
+        lines: row.try_get::<i64, _>(3)? as u64,
+        summary: row.try_get(4)?,
+        instance: row.try_get(5)?,
+    }))
+}
+
+/// Keeps why an import stopped, until somebody goes on with it.
+pub async fn stopped(conn: &mut AnyConnection, key: ImportKey, summary: &str) -> Result<()> {
+    sqlx::query("UPDATE dispatch_import SET summary = $1 WHERE key = $2 AND state = 'running'")
+        .bind(summary)
+        .bind(key.to_vec())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// The version of its template that an import was begun with; it goes on with that one.

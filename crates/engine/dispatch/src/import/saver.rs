@@ -88,14 +88,15 @@ impl Saver {
 
     /// Stores frames and how far the file is; answers whether its campaign begins to leave with that.
     async fn store(&self, group: &mut Vec<Step>) -> Result<bool, Failure> {
-        let Some(reached) = group.last().map(|step| step.reached) else { return Ok(false) };
+        let Some(last) = group.last_mut() else { return Ok(false) };
+        let (reached, summary) = (last.reached, last.summary.take());
         let mut frames: Vec<NewFrame> = group.drain(..).flat_map(|step| step.frames).collect();
         // Every writer locks shards in one order, so that two of them never wait for each other.
         frames.sort_by(|a, b| a.shard.cmp(&b.shard));
         let frames = Arc::new(frames);
-        match self.try_store(&frames, reached).await {
+        match self.try_store(&frames, reached, &summary).await {
             // Once more: a commit whose answer was lost is found, or made again with the same ids.
-            Err(_) => self.try_store(&frames, reached).await?,
+            Err(_) => self.try_store(&frames, reached, &summary).await?,
             Ok(stored) => stored,
         }
     }
@@ -104,15 +105,17 @@ impl Saver {
         &self,
         frames: &Arc<Vec<NewFrame>>,
         reached: Reached,
+        summary: &Option<String>,
     ) -> naru_store::Result<Result<bool, Failure>> {
-        let frames = frames.clone();
+        let (frames, summary) = (frames.clone(), summary.clone());
         let (key, holder, campaign, now) = (self.key, self.holder, self.campaign, self.clock.now_ms());
         let stored = self.store.write(move |conn| {
-            let frames = frames.clone();
+            let (frames, summary) = (frames.clone(), summary.clone());
             Box::pin(async move {
                 let mine = sqlx::query(
                     "UPDATE dispatch_import SET lines = $1, accepted = $2, refused = $3, expires_at = $4, state = $5,
-                         ended_at = $6 WHERE key = $7 AND holder = $8 AND state = 'running'",
+                         ended_at = $6, summary = COALESCE($7, summary)
+                     WHERE key = $8 AND holder = $9 AND state = 'running'",
                 )
                 .bind(reached.lines as i64)
                 .bind(reached.accepted as i64)
@@ -120,6 +123,7 @@ impl Saver {
                 .bind(now + LEASE_MS)
                 .bind(if reached.complete { "complete" } else { "running" })
                 .bind(reached.complete.then_some(now))
+                .bind(summary)
                 .bind(key.to_vec())
                 .bind(holder.0.to_vec())
                 .execute(&mut *conn)

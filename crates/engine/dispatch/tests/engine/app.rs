@@ -310,6 +310,8 @@ fn lane() -> LaneConfig {
         messages_per_second_max: None,
         in_flight_max: 32,
         messages_per_day_max: None,
+        price_krw: None,
+        price_lms_krw: None,
         batch_max: None,
         timeout_ms: 30_000,
         attempts_max: 8,

@@ -88,7 +88,7 @@ impl File {
     /// Feeds the lines after the first `fed`, and the end.
     pub fn feed_rest(&self, mut import: Import, fed: usize) -> Result<(), Failure> {
         self.feed_some(&mut import, fed, self.rows.len())?;
-        import.finish(self.rows.len() as u64, self.refused(self.rows.len()))
+        import.finish(self.rows.len() as u64, self.refused(self.rows.len()), String::new())
     }
 
     fn refused(&self, lines: usize) -> u64 {

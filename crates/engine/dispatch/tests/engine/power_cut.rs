@@ -198,7 +198,7 @@ impl Shop {
         let until = self.lines_done as usize + self.random.below(ROWS as u64 / 2) as usize;
         let fed = self.file.feed(&mut import, until.min(ROWS));
         if fed.is_ok() && until >= ROWS {
-            let _ = import.finish(ROWS as u64, 0);
+            let _ = import.finish(ROWS as u64, 0, String::new());
             ending.map(|ending| self.app.wait(ending.wait()));
         }
     }

@@ -1,9 +1,9 @@
-//! Files that come along with a word: opened where they are, or spooled when their bytes come over the network.
+//! Files that come along with a request: opened where they are, or spooled when their bytes come over the network.
 
 use std::path::{Path, PathBuf};
 
-use axum::body::Body;
-use futures_util::TryStreamExt;
+use axum::body::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use naru_core::failure::{Failure, Kind};
 use tempfile::TempPath;
 use tokio::fs::File;
@@ -29,14 +29,17 @@ pub async fn nearby(path: &str) -> Result<Upload, Failure> {
     }
 }
 
-/// Writes `body` into the spool folder of `data_dir`.
-pub async fn spool(data_dir: &Path, body: Body) -> Result<Upload, Failure> {
+/// Writes what comes into the spool folder of `data_dir`.
+pub async fn spool<E: std::error::Error + 'static>(
+    data_dir: &Path,
+    pieces: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<Upload, Failure> {
     let unwritten = |e: std::io::Error| Failure::unavailable("upload-unwritten").cause(&e);
     let folder = spool_folder(data_dir);
     tokio::fs::create_dir_all(&folder).await.map_err(unwritten)?;
     let (file, path) = tempfile::NamedTempFile::new_in(&folder).map_err(unwritten)?.into_parts();
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
-    let mut pieces = body.into_data_stream();
+    let mut pieces = std::pin::pin!(pieces);
     let mut bytes = 0;
     while let Some(piece) = pieces.try_next().await.map_err(|e| Failure::refused("upload-broken").cause(&e))? {
         bytes += piece.len() as u64;
@@ -65,12 +68,18 @@ fn spool_folder(data_dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream;
+
     use super::*;
+
+    fn whole(text: &'static str) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+        stream::iter([Ok(Bytes::from(text))])
+    }
 
     #[tokio::test]
     async fn a_spooled_file_goes_with_its_value() {
         let dir = tempfile::tempdir().unwrap();
-        let upload = spool(dir.path(), Body::from("to\n01000000000\n")).await.unwrap();
+        let upload = spool(dir.path(), whole("to\n01000000000\n")).await.unwrap();
         assert_eq!(std::fs::read_to_string(&upload.path).unwrap(), "to\n01000000000\n");
         let path = upload.path.clone();
         drop(upload);
@@ -80,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_crash_left_is_removed() {
         let dir = tempfile::tempdir().unwrap();
-        std::mem::forget(spool(dir.path(), Body::from("x")).await.unwrap());
+        std::mem::forget(spool(dir.path(), whole("x")).await.unwrap());
         assert_eq!(std::fs::read_dir(spool_folder(dir.path())).unwrap().count(), 1);
         empty_spool(dir.path());
         assert!(!spool_folder(dir.path()).exists());
@@ -90,9 +99,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_breaks_off_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let pieces = [Ok("to\n"), Err(std::io::Error::other("reset"))];
-        let body = Body::from_stream(futures_util::stream::iter(pieces));
-        assert_eq!(spool(dir.path(), body).await.err().unwrap().code, "upload-broken");
+        let pieces = [Ok(Bytes::from("to\n")), Err(std::io::Error::other("reset"))];
+        assert_eq!(spool(dir.path(), stream::iter(pieces)).await.err().unwrap().code, "upload-broken");
         assert_eq!(std::fs::read_dir(spool_folder(dir.path())).unwrap().count(), 0);
     }
 }

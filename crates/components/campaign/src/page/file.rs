@@ -1,0 +1,238 @@
+//! What is known of a campaign's file: how far it is, what was refused, what it would cost and when it would be over.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use maud::html;
+use naru_component::ctx::Ctx;
+use naru_core::failure::Failure;
+use naru_core::id::Id;
+use naru_dispatch::campaign::{Campaign, CampaignState};
+use naru_dispatch::engine::Dispatch;
+use naru_dispatch::estimate::{self, Estimate};
+use naru_dispatch::import::row::{self, ImportView};
+use naru_dispatch::life::{self, Life};
+use naru_dispatch::look;
+use naru_dispatch::message::Channel;
+use naru_dispatch::template::Template;
+use naru_web::failed::Failed;
+use naru_web::page::part::{Column, Tone, fields, notice, prose, refusal, section, table};
+use naru_web::page::{Markup, Reader, count, moment};
+use naru_web::role::Role;
+use naru_web::visit::Visit;
+use tokio_util::io::ReaderStream;
+
+use super::{find, length};
+use crate::rejects;
+use crate::summary::Summary;
+
+/// Messages shown before a campaign is sent.
+const SAMPLES: usize = 3;
+
+/// The routes.
+pub fn routes() -> Router<Ctx> {
+    Router::new().route("/campaigns/{id}/rejected.csv", get(rejected))
+}
+
+/// The file's part of a campaign's page; nothing where there is nothing to say.
+pub async fn part(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<Markup, Failure> {
+    let Some(import) = row::of_campaign(ctx.store(), campaign.id, reader.now).await? else { return Ok(html! {}) };
+    let summary = Summary::of(&import.summary);
+    let say = |key: &str| reader.say(key, &[]);
+    let waits = match campaign.state {
+        CampaignState::Held => Some(before(ctx, reader, campaign, summary.as_ref()).await?),
+        _ => None,
+    };
+    Ok(html! {
+        @if campaign.state == CampaignState::Loading && !import.is_complete {
+            (section(&say("page-file"), how_far(reader, campaign, &import, summary.as_ref())))
+        }
+        @if let Some(waits) = waits { (section(&say("page-before"), waits)) }
+        @if campaign.refused > 0 && import.is_complete {
+            (section(&say("page-refused"), refusals(reader, campaign, summary.as_ref())))
+        }
+    })
+}
+
+fn how_far(reader: &Reader, campaign: &Campaign, import: &ImportView, summary: Option<&Summary>) -> Markup {
+    let lines = count(import.lines);
+    let messages = count(campaign.account.accepted);
+    let args = [("lines", lines.as_str()), ("messages", messages.as_str())];
+    let stopped = summary.and_then(|summary| summary.stopped.as_ref());
+    html! {
+        p { (reader.say("page-file-so-far", &args)) }
+        @if let Some(failure) = stopped { (refusal(reader, failure)) }
+        @if !import.is_fed {
+            (notice(Tone::Bad, &reader.say("page-file-stopped", &[])))
+            p.help { (prose(&reader.say("page-file-stopped.hint", &[("source", &campaign.source)]))) }
+        }
+    }
+}
+
+/// All that a person wants to know before it is sent.
+async fn before(ctx: &Ctx, reader: &Reader, campaign: &Campaign, summary: Option<&Summary>) -> Result<Markup, Failure> {
+    let say = |key: &str| reader.say(key, &[]);
+    let dispatch = ctx.need::<Dispatch>()?;
+    let template = dispatch.templates().version(&campaign.template, campaign.version).await?;
+    let from = campaign.start_at.unwrap_or(reader.now).max(reader.now);
+    let estimate = estimate::estimate(&dispatch, campaign, template.text.channel, from).await?;
+    let mut rows = vec![
+        (say("page-before-messages"), html! { (count(campaign.account.accepted)) }),
+        (say("field-refused"), html! { (count(campaign.refused)) }),
+    ];
+    if let Some(summary) = summary {
+        rows.push((say("page-before-file"), html! { (bytes(summary.size_bytes)) }));
+        rows.push((say("page-before-length"), lengths(reader, campaign, &template, summary)));
+    }
+    let long = summary.map_or(0, |summary| summary.lengths.lms);
+    rows.push((say("page-before-cost"), cost(reader, &dispatch, campaign, long)));
+    let when = if campaign.start_at.is_some() { "page-before-ends-at" } else { "page-before-ends" };
+    rows.push((say(when), ends(reader, &estimate)));
+    let samples = samples(&dispatch, campaign).await?;
+    Ok(html! {
+        (fields(&rows))
+        h3 { (say("page-before-samples")) }
+        (shown(reader, &samples))
+        p.help { (say("page-before-samples-help")) }
+    })
+}
+
+fn lengths(reader: &Reader, campaign: &Campaign, template: &Template, summary: &Summary) -> Markup {
+    let Ok(mut measure) = template.measure(&[]) else { return html! {} };
+    let lengths = &summary.lengths;
+    measure.length = lengths.longest as usize;
+    measure.is_lms = false;
+    let is_sms = template.text.channel == Channel::Sms;
+    let all = count(lengths.sum);
+    let average = lengths.sum.checked_div(campaign.account.accepted).unwrap_or_default().to_string();
+    html! {
+        (reader.say("page-before-longest", &[("length", &length(reader, is_sms, &measure))]))
+        br;
+        (reader.say("page-before-all", &[("all", &all), ("average", &average), ("unit", measure.unit)]))
+        @if lengths.lms > 0 {
+            br;
+            (reader.say("page-before-lms", &[("n", &count(lengths.lms))]))
+        }
+    }
+}
+
+fn cost(reader: &Reader, dispatch: &Dispatch, campaign: &Campaign, long: u64) -> Markup {
+    let Some(config) = dispatch.config().lane.get(&campaign.lane) else { return html! { "-" } };
+    let said = match estimate::cost(config, campaign.account.accepted, long) {
+        Some(won) => {
+            let won = count(won.ceil() as u64);
+            let price = config.price_krw.unwrap_or_default().to_string();
+            reader.say("page-before-won", &[("won", &won), ("price", &price), ("lane", &campaign.lane)])
+        }
+        None => reader.say("page-before-no-price", &[("lane", &campaign.lane)]),
+    };
+    prose_of(&said)
+}
+
+fn ends(reader: &Reader, estimate: &Estimate) -> Markup {
+    let ahead = count(estimate.before);
+    html! {
+        @match estimate.ends {
+            Some(at) => { (moment::at(at)) " (" (moment::ago(reader, at)) ")" },
+            None => (reader.say("page-before-no-end", &[])),
+        }
+        @if estimate.begins > reader.now { br; (reader.say("page-before-from", &[])) " " (moment::at(estimate.begins)) }
+        @if estimate.before > 0 { br; (reader.say("page-before-ahead", &[("n", &ahead)])) }
+    }
+}
+
+fn prose_of(text: &str) -> Markup {
+    html! { (prose(text)) }
+}
+
+/// The first messages, as they would leave but for what is personal in them.
+async fn samples(dispatch: &Dispatch, campaign: &Campaign) -> Result<Vec<Life>, Failure> {
+    let mut samples = Vec::with_capacity(SAMPLES);
+    for id in look::first_of(dispatch.ctx().store(), campaign.id, SAMPLES).await? {
+        samples.push(life::look(dispatch, id).await?);
+    }
+    Ok(samples)
+}
+
+fn shown(reader: &Reader, samples: &[Life]) -> Markup {
+    let say = |key: &str| reader.say(key, &[]);
+    let columns = [Column::of(&say("field-to")), Column::of(&say("field-text")), Column::of(&say("page-before-size"))];
+    let rows: Vec<Vec<Markup>> = samples
+        .iter()
+        .filter_map(|life| {
+            let text = life.text.as_ref()?;
+            Some(vec![
+                html! { a href={ "/messages/" (life.view.id) } { (life.view.to) } },
+                html! {
+                    @if let Some(subject) = &text.subject { strong { (subject) } br; }
+                    span.wording { (text.body) }
+                },
+                html! { @if let Some(measure) = &text.measure { (measure.length) " / " (measure.max) } },
+            ])
+        })
+        .collect();
+    table(&columns, &rows)
+}
+
+fn refusals(reader: &Reader, campaign: &Campaign, summary: Option<&Summary>) -> Markup {
+    let say = |key: &str| reader.say(key, &[]);
+    let first = summary.map(|summary| summary.refusals.as_slice()).unwrap_or_default();
+    let refused = count(campaign.refused);
+    let columns = [
+        Column::number(&say("refused-line")),
+        Column::of(&say("refused-detail")),
+        Column::of(&say("page-refused-hint")),
+    ];
+    let rows: Vec<Vec<Markup>> = first
+        .iter()
+        .map(|failure| {
+            let hint = reader.texts.hint(reader.lang, failure).unwrap_or_default();
+            vec![
+                html! { (failure.args.get("line").map_or("", String::as_str)) },
+                prose_of(&reader.texts.detail(reader.lang, failure)),
+                prose_of(&hint),
+            ]
+        })
+        .collect();
+    html! {
+        p { (reader.say("page-refused-lead", &[("n", &refused)])) }
+        @if !rows.is_empty() { (table(&columns, &rows)) }
+        div.actions {
+            a.button href={ "/campaigns/" (campaign.id) "/rejected.csv" } download { (say("page-refused-get")) }
+        }
+        p.help { (say("page-refused-help")) }
+    }
+}
+
+/// Hands over the refused rows of a campaign's file.
+async fn rejected(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+    visit.must(Role::Send)?;
+    let campaign = find(&ctx, &id).await?;
+    let missing = || Failure::not_found("rejected-none").arg("campaign", &campaign.name);
+    let import = row::of_campaign(ctx.store(), campaign.id, visit.reader.now).await.map_err(Failure::from)?;
+    let import = import.filter(|_| campaign.refused > 0).ok_or_else(missing)?;
+    let path = rejects::path(&ctx, &import.key);
+    let file = tokio::fs::File::open(path).await;
+    let file = file.map_err(|_| Failure::not_found("rejected-elsewhere").arg("instance", &import.instance))?;
+    let name = format!("attachment; filename=\"{}\"", file_name(campaign.id));
+    let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
+    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
+}
+
+fn file_name(campaign: Id) -> String {
+    format!("rejected-{campaign}.csv")
+}
+
+/// A size as people read it.
+fn bytes(bytes: u64) -> String {
+    let (unit, size) = match bytes {
+        ..1_000 => ("B", bytes as f64),
+        1_000..1_000_000 => ("kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => ("MB", bytes as f64 / 1e6),
+        _ => ("GB", bytes as f64 / 1e9),
+    };
+    if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
+}

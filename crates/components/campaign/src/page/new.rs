@@ -1,0 +1,200 @@
+//! A campaign from an uploaded file: it is taken in and waits, so that it is looked at before anything leaves.
+//!
+//! The answer comes as soon as the file is understood and its campaign made; rows are read while the campaign's page
+//! shows how far it is. A person who leaves does not end that, and the same file again goes on where it stopped.
+
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, Multipart, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Router, http::StatusCode};
+use maud::html;
+use naru_component::ctx::Ctx;
+use naru_component::word::Progress;
+use naru_core::failure::{Failure, Kind};
+use naru_dispatch::engine::Dispatch;
+use naru_dispatch::import::Done;
+use naru_web::failed::Failed;
+use naru_web::page::part::{heading, prose, refusal, section};
+use naru_web::role::Role;
+use naru_web::upload::{self, Upload};
+use naru_web::visit::Visit;
+use serde::Deserialize;
+
+use crate::taking::{Begin, Open, Order, Ready, Taking};
+
+/// Where it is: no id begins with a hyphen.
+pub const PATH: &str = "/campaigns/-new";
+/// Templates that are offered; any other can be typed.
+const TEMPLATES: usize = 200;
+/// Bytes of a field that is typed.
+const FIELD_BYTES_MAX: usize = 16 << 10;
+
+/// The routes.
+pub fn routes() -> Router<Ctx> {
+    // The file has a bound of its own.
+    Router::new().route(PATH, get(begin).post(take).layer(DefaultBodyLimit::disable()))
+}
+
+/// What was typed.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Typed {
+    template: String,
+    name: String,
+    maps: String,
+}
+
+/// A form as it came.
+struct Sent {
+    typed: Typed,
+    /// What the file is called, and its bytes.
+    file: Option<(String, Upload)>,
+}
+
+async fn begin(State(ctx): State<Ctx>, visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Failed> {
+    visit.must(Role::Send)?;
+    form(&ctx, &visit, &typed, None).await
+}
+
+/// Takes the file in, and leads to its campaign.
+async fn take(State(ctx): State<Ctx>, visit: Visit, form_data: Multipart) -> Result<Response, Failed> {
+    // Before the body is read.
+    let by = visit.must(Role::Send)?.name.clone();
+    let Sent { typed, file } = read(&ctx, form_data).await?;
+    let Some((file, upload)) = file else {
+        return form(&ctx, &visit, &typed, Some(&Failure::refused("upload-none"))).await;
+    };
+    let order = Order {
+        template: typed.template.trim().to_owned(),
+        name: Some(typed.name.trim().to_owned()).filter(|name| !name.is_empty()),
+        maps: maps(&typed.maps),
+        file,
+        path: upload.path.clone(),
+        lang: visit.reader.lang,
+    };
+    let begun = async {
+        let ready = Ready::new(&ctx, order, false).await?;
+        let name = ready.name.clone();
+        match ready.begin(&ctx, Begin { stream: false, hold: true, at: None, by }).await? {
+            Taking::Open(open) => Ok(open),
+            Taking::Before(done) => Err(repeated(&name, done)),
+        }
+    };
+    match begun.await {
+        Ok(open) => {
+            let campaign = open.campaign();
+            read_on(&ctx, *open, upload);
+            Ok(Redirect::to(&format!("/campaigns/{campaign}")).into_response())
+        }
+        Err(failure) if matches!(failure.kind, Kind::Bug | Kind::Unavailable) => Err(Failed(failure)),
+        Err(failure) => form(&ctx, &visit, &typed, Some(&failure)).await,
+    }
+}
+
+/// Reads the file to its end, whoever waits for it.
+fn read_on(ctx: &Ctx, open: Open, upload: Upload) {
+    let work_ctx = ctx.clone();
+    ctx.lifecycle().spawn("uploaded file", async move {
+        let campaign = open.campaign();
+        if let Err(failure) = open.read(&work_ctx, Progress::default()).await {
+            tracing::warn!(campaign.id = %campaign, error = %failure, "an uploaded file was not read to its end");
+        }
+        drop(upload);
+    });
+}
+
+fn repeated(name: &str, done: Done) -> Failure {
+    let failure = Failure::conflict("campaign-repeated").arg("name", name).arg("accepted", done.accepted);
+    failure.arg("refused", done.refused).arg("campaign", done.campaign)
+}
+
+/// A line each, also as a hint for the terminal writes it.
+fn maps(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("--map").trim());
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// What was typed comes before the file: a field behind it is not read any more.
+async fn read(ctx: &Ctx, mut form: Multipart) -> Result<Sent, Failure> {
+    let mut sent = Sent { typed: Typed::default(), file: None };
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "template" => sent.typed.template = text(field).await?,
+            "name" => sent.typed.name = text(field).await?,
+            "maps" => sent.typed.maps = text(field).await?,
+            "file" => {
+                let file = field.file_name().unwrap_or_default().to_owned();
+                // A form without a chosen file sends one without a name.
+                if !file.is_empty() {
+                    sent.file = Some((file, upload::spool(&ctx.parts().data_dir, field).await?));
+                }
+                break;
+            }
+            _ => return Err(Failure::usage("request-malformed")),
+        }
+    }
+    Ok(sent)
+}
+
+async fn text(mut field: Field<'_>) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = field.chunk().await.map_err(broken)? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > FIELD_BYTES_MAX {
+            return Err(Failure::new(Kind::TooLarge, "body-too-large"));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::usage("request-malformed"))
+}
+
+fn broken(error: MultipartError) -> Failure {
+    Failure::refused("upload-broken").cause(&error)
+}
+
+async fn form(ctx: &Ctx, visit: &Visit, typed: &Typed, failure: Option<&Failure>) -> Result<Response, Failed> {
+    let reader = &visit.reader;
+    let say = |key: &str| reader.say(key, &[]);
+    let templates = ctx.need::<Dispatch>()?.templates().page("", TEMPLATES).await?;
+    let title = say("page-campaign-new");
+    let before = failure.and_then(|failure| failure.args.get("campaign"));
+    let body = html! {
+        (heading(&title, html! { a.button href="/campaigns" { (say("page-campaigns")) } }))
+        (section(&say("page-campaign-file"), html! {
+            form.form.narrow method="post" enctype="multipart/form-data" action=(PATH) {
+                @if let Some(failure) = failure { (refusal(reader, failure)) }
+                @if let Some(campaign) = before { p { a href={ "/campaigns/" (campaign) } { (say("page-campaign-before")) } } }
+                label {
+                    span { (say("field-template")) }
+                    input name="template" list="templates" value=(typed.template) required maxlength="100"
+                        autocapitalize="none" spellcheck="false" autocomplete="off";
+                }
+                datalist #templates { @for row in &templates { option value=(row.text.id) {} } }
+                label {
+                    span { (say("page-campaign-name")) }
+                    input name="name" value=(typed.name) maxlength="100" autocomplete="off" aria-describedby="name-help";
+                }
+                p.help #name-help { (say("page-campaign-name-help")) }
+                label {
+                    span { (say("page-campaign-maps")) }
+                    // A line end right behind the tag would be swallowed.
+                    textarea name="maps" rows="2" aria-describedby="maps-help" { "\n" (typed.maps) }
+                }
+                p.help #maps-help { (prose(&say("page-campaign-maps-help"))) }
+                label {
+                    span { (say("page-campaign-rows")) }
+                    input type="file" name="file" required accept=".csv,.xlsx,.ndjson,.jsonl,.txt,.tsv"
+                        aria-describedby="file-help";
+                }
+                p.help #file-help { (say("page-campaign-rows-help")) }
+                div.actions { button.button.primary type="submit" { (say("page-campaign-take")) } }
+                p.help { (say("page-campaign-take-help")) }
+            }
+        }))
+    };
+    let status = failure.map_or(StatusCode::OK, |failure| {
+        StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    });
+    Ok((status, visit.page(&title, body)).into_response())
+}
