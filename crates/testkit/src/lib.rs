@@ -1,5 +1,5 @@
-//! Real parts for tests: a PostgreSQL server, an SMTP server, the compiled binary, a disk that loses power, and a way to
-//! wait.
+//! Real parts for tests: a PostgreSQL server, an SMTP server, a browser, the compiled binary, a disk that loses power, and
+//! a way to wait.
 //!
 //! A test that talks to the real thing fails for the real reason, so what can be had on a machine is had here and
 //! only what cannot is imitated (message vendors: `sandbox`; a power cut: [`disk`]). Every part belongs to the value that
@@ -9,8 +9,10 @@
 //! Must never know: a component or the engines, so that each of them can be tested with it. Used as a
 //! dev-dependency only. A failure to set a part up is a panic that says what to do: it ends the test.
 
+pub mod chromium;
 pub mod database;
 pub mod disk;
+pub mod peers;
 pub mod port;
 pub mod process;
 pub mod proxy;

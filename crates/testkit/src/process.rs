@@ -105,7 +105,7 @@ impl Drop for Process {
 }
 
 /// Reads a pipe on a thread of its own, so that the program never waits for a full one.
-fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+pub(crate) fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let kept = Arc::new(Mutex::new(String::new()));
     let writer = kept.clone();
     std::thread::spawn(move || {
@@ -119,7 +119,7 @@ fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     kept
 }
 
-fn read(kept: &Mutex<String>) -> String {
+pub(crate) fn read(kept: &Mutex<String>) -> String {
     kept.lock().expect("no holder panics").clone()
 }
 

@@ -5,7 +5,6 @@
 //! `refuse-data` (554) and `busy-data` (451) after the mail; `silent` (taken, never answered), `drop` (taken, the
 //! connection reset) and `slow` (taken, answered late). [`SmtpServer::fault`] asks for one whoever the recipient is.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::peers::peers;
 use crate::server::Server;
 
 /// A running server on a free port of the loopback. Dropping it ends it.
@@ -83,17 +83,6 @@ struct Ready {
     smtp: u16,
     http: u16,
     certificate: String,
-}
-
-/// Where the npm packages are: as the test run says, else beside the build that this test is part of.
-fn peers() -> PathBuf {
-    if let Some(folder) = std::env::var_os("NARU_TEST_PEERS") {
-        return folder.into();
-    }
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let beside =
-        test.ancestors().map(|folder| folder.join("peers")).find(|folder| folder.join("node_modules").is_dir());
-    beside.expect("the npm packages that tests need are not installed: run `cargo xtask test` once")
 }
 
 #[cfg(test)]
