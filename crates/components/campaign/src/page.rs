@@ -39,6 +39,8 @@ use crate::send_word::start_at;
 const PAGE: usize = 50;
 /// Columns of a campaign's chart at most.
 const CHART_COLUMNS: u32 = 120;
+/// And at least: a campaign that has only begun is no wall of one column.
+const CHART_COLUMNS_MIN: usize = 24;
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
@@ -228,7 +230,7 @@ async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<Parts,
     let (width, columns) = history::of_campaign(ctx.store(), campaign.id, CHART_COLUMNS).await?;
     let title = reader.say("page-over-time", &[]);
     let from = columns.first().map_or(campaign.created_at, |(at, _)| *at);
-    let count = columns.last().map_or(1, |(at, _)| ((at - from) / width + 1) as usize);
+    let count = columns.last().map_or(1, |(at, _)| ((at - from) / width + 1) as usize).max(CHART_COLUMNS_MIN);
     let chart = timeline(reader, &title, &outcomes(reader, from, width, count, columns));
     Ok(vec![
         ("campaign-progress", progress_part(reader, campaign)),

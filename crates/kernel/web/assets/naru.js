@@ -75,7 +75,22 @@
     element.innerHTML = html;
     element.querySelectorAll("details").forEach((details, at) => (details.open = open[at] ?? details.open));
     if (focusedId) document.getElementById(focusedId)?.focus();
+    reach();
   }
+
+  // What is wider than its place is scrolled by keyboard too, and says what it is; what fits is no stop on the way.
+  function reach() {
+    for (const place of document.querySelectorAll(".scroll")) {
+      const wide = place.scrollWidth > place.clientWidth;
+      if (wide === place.hasAttribute("tabindex")) continue;
+      const title = place.closest("section")?.querySelector("h2") ?? document.querySelector("h1");
+      const own = { tabindex: 0, role: "region", "aria-label": title?.textContent ?? document.title };
+      for (const [name, value] of Object.entries(own)) wide ? place.setAttribute(name, value) : place.removeAttribute(name);
+    }
+  }
+  window.addEventListener("resize", reach);
+  document.addEventListener("toggle", reach, true);
+  reach();
 
   for (const element of document.querySelectorAll("[data-live]")) new Live(element.dataset.live);
 
