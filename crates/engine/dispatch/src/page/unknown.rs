@@ -1,5 +1,7 @@
 //! `/unknown`: messages of which nobody knows whether they left, and a person's word on what became of them.
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::extract::{Query, State as Of};
 use axum::routing::get;
@@ -13,6 +15,7 @@ use naru_web::role::Role;
 use naru_web::visit::{SignedIn, Visit};
 use serde::Deserialize;
 
+use crate::campaign;
 use crate::engine::Dispatch;
 use crate::message::MessageId;
 use crate::side::State;
@@ -68,6 +71,7 @@ async fn page(ctx: &Ctx, visit: &Visit, which: &Which, news: Markup) -> Result<M
     let after = which.after.as_ref().map(|text| text.parse::<MessageId>().map_err(|_| stranger(text))).transpose()?;
     let scope = scope(&dispatch, which.campaign.clone(), which.lane.clone()).await?;
     let page = unknown::list(ctx.store(), &scope, after, PAGE).await?;
+    let names = campaigns(ctx, &page).await?;
     let title = reader.say("unknown-title", &[]);
     let may = visit.actor().is_ok_and(|actor| actor.role >= Role::Operate);
     let body = html! {
@@ -80,7 +84,7 @@ async fn page(ctx: &Ctx, visit: &Visit, which: &Which, news: Markup) -> Result<M
                 p.quiet { (reader.say("unknown-what", &[])) }
                 (lanes(reader, which, &page))
                 form method="post" action=(which.href(None)) {
-                    (messages(reader, &page, may))
+                    (messages(reader, &page, &names, may))
                     @if may && !page.messages.is_empty() { (outcomes(reader, "unknown-settle-chosen", None)) }
                 }
                 @if let Some(next) = &page.next {
@@ -115,9 +119,25 @@ fn lanes(reader: &Reader, which: &Which, page: &Page) -> Markup {
     }
 }
 
-fn messages(reader: &Reader, page: &Page, may: bool) -> Markup {
+/// What the campaigns of a page are called, by id.
+async fn campaigns(ctx: &Ctx, page: &Page) -> Result<BTreeMap<String, String>, Failure> {
+    let mut names = BTreeMap::new();
+    for id in page.messages.iter().filter_map(|it| it.campaign.as_ref()) {
+        if !names.contains_key(id) {
+            let known = id.parse().map_err(Failure::bug)?;
+            let known = campaign::show(ctx.store(), known).await?;
+            names.insert(id.clone(), known.map_or_else(|| id.clone(), |campaign| campaign.name));
+        }
+    }
+    Ok(names)
+}
+
+fn messages(reader: &Reader, page: &Page, names: &BTreeMap<String, String>, may: bool) -> Markup {
     let row = |it: &Unknown| {
         let none = || "-".to_owned();
+        let campaign = it.campaign.as_ref().map(|id| {
+            html! { a href={ "/campaigns/" (id) } { (names.get(id).unwrap_or(id)) } }
+        });
         vec![
             html! {
                 @if may {
@@ -127,7 +147,7 @@ fn messages(reader: &Reader, page: &Page, may: bool) -> Markup {
             html! { (it.to.clone().unwrap_or_else(none)) },
             html! { (it.code.clone().unwrap_or_else(none)) },
             html! { (it.lane) },
-            html! { @match &it.campaign { Some(id) => a href={ "/campaigns/" (id) } { (id) }, None => "-" } },
+            campaign.unwrap_or_else(|| html! { "-" }),
             moment::ago(reader, it.since),
         ]
     };
@@ -139,11 +159,11 @@ fn messages(reader: &Reader, page: &Page, may: bool) -> Markup {
 /// A button for each thing that a person can have found out.
 fn outcomes(reader: &Reader, label: &str, sure: Option<&str>) -> Markup {
     html! {
-        div.settle {
-            @if let Some(sure) = sure {
-                label.choice { input type="checkbox" name="sure" value="yes" required; (sure) }
-            }
-            span { (reader.say(label, &[])) }
+        @if let Some(sure) = sure {
+            label.choice { input type="checkbox" name="sure" value="yes" required; (sure) }
+        }
+        fieldset.settle {
+            legend { (reader.say(label, &[])) }
             @for state in OUTCOMES {
                 button.button type="submit" name="as" value=(state.name()) {
                     (reader.say(&format!("state-{}", state.name()), &[]))
