@@ -58,7 +58,7 @@ pub(super) fn all<'a>(schedule: &'a Schedule, runs: &'a [Last]) -> Vec<(&'a str,
 pub(super) fn told(say: impl Fn(&str, &[(&str, &str)]) -> String, job: Option<&Job>) -> String {
     let Some(job) = job else { return say("job-runs-asked", &[]) };
     let key = if job.place == Place::Once(Missed::Skip) { "skipped" } else { "made-up" };
-    say(&format!("job-runs-once-{key}"), &[("every", &format!("{} s", job.every.as_secs()))])
+    say(&format!("job-runs-once-{key}"), &[("every", &job.every.as_secs().to_string())])
 }
 
 fn row(ctx: &Ctx, lang: Lang, name: &str, job: Option<&Job>, last: Option<&Last>) -> Vec<String> {

@@ -107,12 +107,12 @@ pub struct Column {
 }
 
 impl Column {
-    /// One of words. What a terminal shows in capitals stands here as a word.
+    /// One of words. What a terminal shows in capitals or without any stands here as a word that begins a line.
     pub fn of(name: &str) -> Column {
-        let is_loud = !name.chars().any(char::is_lowercase);
-        let lower = name.to_lowercase();
-        let (first, rest) = lower.split_at(lower.chars().next().map_or(0, char::len_utf8));
-        Column { name: if is_loud { first.to_uppercase() + rest } else { name.to_owned() }, number: false }
+        let is_loud = name.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase);
+        let name = if is_loud { name.to_lowercase() } else { name.to_owned() };
+        let (first, rest) = name.split_at(name.chars().next().map_or(0, char::len_utf8));
+        Column { name: first.to_uppercase() + rest, number: false }
     }
 
     /// One of numbers.
@@ -195,7 +195,15 @@ pub(crate) mod tests {
 
     #[test]
     fn a_column_of_the_terminal_is_a_word_on_a_page() {
-        for (name, expect) in [("LAST RUN", "Last run"), ("Last run", "Last run"), ("상태", "상태"), ("", "")] {
+        let all = [
+            ("LAST RUN", "Last run"),
+            ("last run", "Last run"),
+            ("Last run", "Last run"),
+            ("상태", "상태"),
+            ("접속 IP", "접속 IP"),
+            ("", ""),
+        ];
+        for (name, expect) in all {
             assert_eq!(Column::of(name).name, expect);
         }
     }

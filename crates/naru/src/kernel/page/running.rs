@@ -16,7 +16,7 @@ use naru_job::presence::{self, DRAIN_MS, Seen};
 use naru_job::turn::{self, Last};
 use naru_web::failed::Failed;
 use naru_web::feed::Parts;
-use naru_web::page::part::{Column, Look, Tone, badge, button, empty, heading, section, table};
+use naru_web::page::part::{Column, Tone, badge, empty, heading, section, table};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::Role;
 use naru_web::visit::{Resume, SignedIn, Visit};
@@ -102,10 +102,15 @@ async fn drains(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
     let there = all.iter().filter(|it| it.live || it.drain_until.is_some());
     let row = |it: &Seen| {
         let verb = if it.drain_until.is_some() { "undrain" } else { "drain" };
-        let name = naru_web::page::segment(&it.name);
-        let action =
-            button(&format!("/running/{name}/{verb}"), &reader.say(&format!("button-{verb}"), &[]), Look::Plain);
-        html! { li.row-form { span { (it.name) } (action) } }
+        let action = format!("/running/{}/{verb}", naru_web::page::segment(&it.name));
+        let said = reader.say(&format!("button-{verb}"), &[]);
+        html! { li.row-form {
+            span { (it.name) }
+            form method="post" action=(action) {
+                // Said apart from its line, a button tells which instance it is about.
+                button.button type="submit" aria-label={ (said) " " (it.name) } { (said) }
+            }
+        } }
     };
     Ok(html! {
         p.quiet { (reader.say("page-drain-what", &[])) }
