@@ -4,7 +4,8 @@
 //! started once for the whole run, and each part prints what it took. The first part that fails ends the run; the
 //! table at the end tells what ran and what did not.
 
-mod machine;
+pub mod machine;
+
 mod postgres;
 
 use std::path::{Path, PathBuf};

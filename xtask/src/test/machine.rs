@@ -23,10 +23,14 @@ struct Need {
     found: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 6] = [
     Need { what: "a PostgreSQL server", package: "postgresql", found: has_postgres },
     Need { what: "Node.js 18 or newer", package: "nodejs", found: has_node },
     Need { what: "npm", package: "npm", found: || runs("npm", &["--version"]) },
+    Need { what: "Chromium", package: "chromium", found: has_chromium },
+    Need { what: "fontconfig", package: "fontconfig", found: || runs("fc-list", &["--version"]) },
+    // Else pages in Korean are read by nobody: the tests leave pictures of them.
+    Need { what: "a Korean font", package: "fonts-noto-cjk", found: has_korean },
 ];
 
 const NODE_VERSION_MIN: u32 = 18;
@@ -70,6 +74,16 @@ fn has_node() -> bool {
     output.is_ok_and(|output| major(&String::from_utf8_lossy(&output.stdout)).is_some_and(|it| it >= NODE_VERSION_MIN))
 }
 
+/// By the names that `naru-testkit` looks for.
+fn has_chromium() -> bool {
+    ["chromium", "google-chrome", "chromium-browser"].iter().any(|name| runs(name, &["--version"]))
+}
+
+fn has_korean() -> bool {
+    let output = Command::new("fc-list").arg(":lang=ko").output();
+    output.is_ok_and(|output| !output.stdout.trim_ascii().is_empty())
+}
+
 /// `v20.20.2` is 20.
 fn major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
@@ -94,8 +108,9 @@ mod tests {
         let advice = advice(&NEEDS.iter().collect::<Vec<_>>());
         assert_eq!(
             advice,
-            "the tests need a PostgreSQL server, Node.js 18 or newer, npm\n  hint: on Debian or Ubuntu run \
-             `sudo apt-get install -y postgresql nodejs npm`, or run this command as root"
+            "the tests need a PostgreSQL server, Node.js 18 or newer, npm, Chromium, fontconfig, a Korean font\n  hint: \
+             on Debian or Ubuntu run `sudo apt-get install -y postgresql nodejs npm chromium fontconfig \
+             fonts-noto-cjk`, or run this command as root"
         );
     }
 
