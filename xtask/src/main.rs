@@ -1,4 +1,4 @@
-//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `simulate`, `power-cut`, `bench`,
+//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `screenshots`, `simulate`, `power-cut`, `bench`,
 //! `torture`.
 //!
 //! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod peers;
 mod power_cut;
+mod screenshots;
 mod simulate;
 mod test;
 mod tidy;
@@ -25,6 +26,8 @@ enum Task {
     Test,
     /// Check the house's own rules and print its longest files and functions
     Tidy,
+    /// Take the console's pictures again, those in docs/img
+    Screenshots,
     /// Play the lane and its lease in worlds that seeds decide
     Simulate {
         /// How many seeds
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
     match Task::parse() {
         Task::Test => test::run(&root),
         Task::Tidy => tidy::run(&root),
+        Task::Screenshots => screenshots::run(&root),
         Task::Simulate { seeds, from } => simulate::run(&root, seeds, from),
         Task::PowerCut { seeds, from } => power_cut::run(&root, seeds, from),
         Task::Bench { args } => bench::run(&root, &args),
