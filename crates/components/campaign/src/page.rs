@@ -28,7 +28,7 @@ use naru_web::feed::Parts;
 use naru_web::page::chart::{account, progress, stacked, timeline};
 use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, notice, section};
 use naru_web::page::{Markup, Reader, count, moment};
-use naru_web::role::Role;
+use naru_web::role::{Actor, Role};
 use naru_web::visit::{Resume, SignedIn, Visit};
 use serde::Deserialize;
 
@@ -104,12 +104,6 @@ async fn show(
 ) -> Result<Markup, Failed> {
     let reader = &visit.reader;
     let campaign = find(&ctx, &id).await?;
-    let may_steer = may_steer(&actor, &campaign).is_ok();
-    let steer = if may_steer {
-        buttons(reader, &campaign)
-    } else {
-        html! {}
-    };
     let about = fields(&[
         (reader.say("field-template", &[]), html! { (campaign.template) " v" (campaign.version) }),
         (reader.say("field-purpose", &[]), html! { (reader.say(&format!("purpose-{}", campaign.purpose), &[])) }),
@@ -118,12 +112,8 @@ async fn show(
         (reader.say("field-refused", &[]), html! { (count(campaign.refused)) }),
     ]);
     let body = html! {
-        (heading(&campaign.name, steer))
-        @if campaign.state == CampaignState::Held && may_steer {
-            (section(&reader.say("page-schedule", &[]), schedule_form(reader, &campaign, None)))
-        }
         div data-live={ "/campaigns/" (campaign.id) "/live" } {
-            @for (id, html) in parts(&ctx, reader, &campaign).await? { div id=(id) { (html) } }
+            @for (id, html) in parts(&ctx, reader, &campaign, &actor).await? { div id=(id) { (html) } }
         }
         (section(&reader.say("page-about", &[]), about))
     };
@@ -137,7 +127,7 @@ fn schedule_form(reader: &Reader, campaign: &Campaign, refused: Option<(&str, &F
     let stored = || campaign.start_at.map(|at| seoul(at)[..16].replace(' ', "T"));
     html! {
         @match campaign.start_at {
-            Some(at) => p { (reader.say("page-begins-at", &[("at", &seoul(at))])) " (" (moment::ago(reader, at)) ")" },
+            Some(at) => p { (reader.say("page-begins-at", &[("at", &seoul(at))])) },
             None => p.quiet { (say("page-begins-never")) },
         }
         @if let Some((_, failure)) = refused { (notice(Tone::Bad, &reader.texts.detail(reader.lang, failure))) }
@@ -213,28 +203,49 @@ fn length(reader: &Reader, is_sms: bool, measure: &Measure) -> String {
 async fn live(
     State(ctx): State<Ctx>,
     visit: Visit,
-    _: SignedIn,
+    SignedIn(actor): SignedIn,
     Path(id): Path<String>,
     Resume(seen): Resume,
 ) -> Result<Response, Failed> {
     let id = find(&ctx, &id).await?.id;
+    // Whoever has the same role sees the same.
+    let feed = format!("campaign {id} {}", actor.role);
     let draw = move |reader: Reader| -> BoxFuture<'static, Option<Parts>> {
-        let ctx = ctx.clone();
-        Box::pin(async move { parts(&ctx, &reader, &campaign::show(ctx.store(), id).await.ok()??).await.ok() })
+        let (ctx, actor) = (ctx.clone(), actor.clone());
+        Box::pin(async move {
+            let campaign = campaign::show(ctx.store(), id).await.ok()??;
+            parts(&ctx, &reader, &campaign, &actor).await.ok()
+        })
     };
-    Ok(visit.web().feed(&format!("campaign {id}"), &visit.reader, seen, Arc::new(draw))?)
+    Ok(visit.web().feed(&feed, &visit.reader, seen, Arc::new(draw))?)
 }
 
 /// What of a campaign's page moves.
-async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<Parts, Failure> {
+async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign, actor: &Actor) -> Result<Parts, Failure> {
+    let may_steer = may_steer(actor, campaign).is_ok();
+    let steer = if may_steer {
+        buttons(reader, campaign)
+    } else {
+        html! {}
+    };
+    let when = match campaign.state {
+        CampaignState::Held if may_steer => {
+            section(&reader.say("page-schedule", &[]), schedule_form(reader, campaign, None))
+        }
+        _ => html! {},
+    };
+    let (file, refused) = file::parts(ctx, reader, campaign).await?;
     let (width, columns) = history::of_campaign(ctx.store(), campaign.id, CHART_COLUMNS).await?;
     let title = reader.say("page-over-time", &[]);
     let from = columns.first().map_or(campaign.created_at, |(at, _)| *at);
     let count = columns.last().map_or(1, |(at, _)| ((at - from) / width + 1) as usize).max(CHART_COLUMNS_MIN);
     let chart = timeline(reader, &title, &outcomes(reader, from, width, count, columns));
     Ok(vec![
+        ("campaign-heading", heading(&campaign.name, steer)),
+        ("campaign-schedule", when),
         ("campaign-progress", progress_part(reader, campaign)),
-        ("campaign-file", file::part(ctx, reader, campaign).await?),
+        ("campaign-file", file),
+        ("campaign-refused", refused),
         ("campaign-chart", section(&title, chart)),
         ("campaign-account", account_part(reader, campaign)),
     ])

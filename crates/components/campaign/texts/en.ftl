@@ -269,13 +269,12 @@ page-before-from = Its first message may leave at
 page-before-ahead = { $n } others leave before it
 page-before-samples = The first messages
 page-before-samples-help = As they leave, but for what is personal: addresses and values are masked.
-page-before-size = Length
 page-refused = Rows refused
 page-refused-lead = { $n ->
         [1] One row of its file is not sent:
        *[other] { $n } rows of its file are not sent. The first of them:
     }
-page-refused-hint = What to do
+page-refused-line = Line { $line }
 page-refused-get = Download rejected.csv
 page-refused-help = All refused rows as they stood in the file, with the reason before each. Mend them and take that file in: the others are not sent twice.
 button-discard = Discard

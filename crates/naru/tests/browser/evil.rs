@@ -89,8 +89,14 @@ async fn house_of_evil() -> (House, Serve, Vec<String>) {
         house.write("c.csv", &format!("to,고객번호,name,order\n01012345678,C,{},1\n", csv(name)));
         house.done(&["send", "--template", "note", "--to", "c.csv", "--name", name]);
     }
+    let refused: String = PAYLOADS.iter().map(|payload| format!("{},C,x,1\n", csv(payload))).collect();
+    house.write("c.csv", &format!("to,고객번호,name,order\n01012345678,C,{},1\n{refused}", csv(PAYLOADS[0])));
+    house.run(&["send", "--template", "note", "--to", "c.csv", "--name", HELD, "--hold"]);
     (house, serve, campaigns)
 }
+
+/// A campaign that waits, with a refused row a payload.
+const HELD: &str = "<svg onload=ran=1>held";
 
 fn csv(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
@@ -131,6 +137,30 @@ async fn nothing_that_is_shown_again_runs_or_becomes_an_element() {
     for page in ["", "/edit", "/difference?from=1&to=2"] {
         sees(&format!("/templates/evil{page}")).await;
     }
+    person.open("/campaigns").await;
+    person
+        .tab
+        .eval(&format!(
+            "[...document.querySelectorAll('main a')].find(it => it.textContent === {}).click()",
+            json!(HELD)
+        ))
+        .await;
+    person.sees("Before it is sent").await;
+    person.is_clean("a campaign that waits").await;
+    person.open("/campaigns/-new").await;
+    for (field, value) in [("[name=template]", "note"), ("[name=name]", PAYLOADS[0]), ("[name=maps]", "")] {
+        person.fill(field, value).await;
+    }
+    // The columns that there are instead stand in the refusal.
+    person.choose("[type=file]", PAYLOADS[3], &format!("{}\n1\n", PAYLOADS.map(csv).join(","))).await;
+    person.tab.submit("main form").await;
+    person.sees("onerror").await;
+    person.is_clean("a file that was refused").await;
+    person.choose("[type=file]", PAYLOADS[3], "to\n1\n").await;
+    person.fill("[name=template]", PAYLOADS[2]).await;
+    person.fill("[name=maps]", PAYLOADS[1]).await;
+    person.tab.submit("main form").await;
+    person.is_clean("a file for no template").await;
     sees("/templates/names").await;
     sees("/templates/names/edit").await;
     for message in &messages {

@@ -69,10 +69,25 @@ async fn campaigns_templates_and_messages_are_worked_with_by_keyboard_alone() {
     minji.open("/").await;
 
     minji.enter("nav a[href='/campaigns']").await;
-    minji.enter("main a[href^='/campaigns/']").await;
+    minji.enter("main table a[href^='/campaigns/']").await;
     minji.enter("form[action$='/pause'] button").await;
     minji.sees("paused").await;
     minji.enter("form[action$='/resume'] button").await;
+    minji.sees("running").await;
+
+    minji.enter("nav a[href='/campaigns']").await;
+    minji.enter("main a[href='/campaigns/-new']").await;
+    minji.tab_to("[name=template]").await;
+    minji.tab.write("shipped").await;
+    minji.tab_to("[name=name]").await;
+    minji.tab.write("winter").await;
+    minji.tab_to("[name=maps]").await;
+    minji.tab_to("[type=file]").await;
+    // The system's own dialog is out of reach.
+    minji.choose("[type=file]", "winter.csv", "to,name,order\n01012345680,김민지,A-3\n").await;
+    minji.enter("main form button").await;
+    minji.sees("Before it is sent").await;
+    minji.enter("form[action$='/start'] button").await;
     minji.sees("running").await;
 
     minji.enter("nav a[href='/templates']").await;

@@ -48,6 +48,18 @@ impl Person {
         self.tab.eval(&fill).await;
     }
 
+    /// Chooses a file of this name and content.
+    pub async fn choose(&self, selector: &str, name: &str, content: &str) {
+        let choose = format!(
+            "(() => {{ const files = new DataTransfer(); files.items.add(new File([{}], {}));
+                document.querySelector({}).files = files.files; }})()",
+            json!(content),
+            json!(name),
+            json!(selector)
+        );
+        self.tab.eval(&choose).await;
+    }
+
     /// Waits until they are on the page at `path`.
     pub async fn is_at(&self, path: &str) {
         let there = format!("location.pathname === {} && document.readyState === 'complete'", json!(path));

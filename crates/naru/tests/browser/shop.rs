@@ -37,6 +37,7 @@ impl Shop {
         let config = config
             .replace("127.0.0.1:0", &format!("127.0.0.1:{port}"))
             .replace("http://127.0.0.1:7071", &good)
+            .replace("messages_per_second_max = 5000", "messages_per_second_max = 5000\nprice_krw = 8.4")
             .replace("allow_list = []", &format!("allow_list = [\"{PHONE}\", \"kim@example.com\"]"))
             .replace("sms = [\"sandbox\"]", ROUTES);
         let lanes = LANES.replace("GOOD", &good).replace("BAD", &bad);

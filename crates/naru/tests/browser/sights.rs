@@ -10,6 +10,8 @@ pub struct Sight {
     path: String,
     /// What is filled in there before it is sent.
     fields: Vec<(&'static str, String)>,
+    /// The content of the file that is chosen.
+    file: Option<&'static str>,
     /// What sends the form.
     button: Option<&'static str>,
     /// What the console says of an answer that is a refusal.
@@ -18,12 +20,17 @@ pub struct Sight {
 
 /// A page.
 fn page(name: &'static str, path: &str) -> Sight {
-    Sight { name, path: path.to_owned(), fields: Vec::new(), button: None, refused: false }
+    Sight { name, path: path.to_owned(), fields: Vec::new(), file: None, button: None, refused: false }
 }
 
 impl Sight {
     fn with(mut self, field: &'static str, value: &str) -> Sight {
         self.fields.push((field, value.to_owned()));
+        self
+    }
+
+    fn with_file(mut self, content: &'static str) -> Sight {
+        self.file = Some(content);
         self
     }
 
@@ -48,6 +55,9 @@ impl Sight {
         for (field, value) in &self.fields {
             to.fill(field, value).await;
         }
+        if let Some(content) = self.file {
+            to.choose("[type=file]", "customers.csv", content).await;
+        }
         if let Some(button) = self.button {
             to.tab.submit(button).await;
         }
@@ -68,6 +78,13 @@ pub fn of_a_shop(shop: &Shop, lang: &str) -> Vec<Sight> {
         page("campaign-time-bad", &shop.campaign("내일 아침 안내"))
             .with("[name=at]", "2020-01-01T09:00")
             .sent_by("form[action$='/schedule'] button"),
+        page("campaign-new", "/campaigns/-new"),
+        page("campaign-new-refused", "/campaigns/-new")
+            .with("[name=template]", "shipped")
+            .with("[name=name]", "주말 안내")
+            .with_file("받는 분,name,order\n010-1234-5678,김민지,A-1\n")
+            .sent_by("main form")
+            .and_refused(),
         page("messages", "/messages"),
         page("messages-found", "/messages").with("#q", PHONE).sent_by("main form"),
         page("messages-of-trace", &format!("/messages?trace={TRACE}")),

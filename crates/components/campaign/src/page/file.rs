@@ -19,7 +19,7 @@ use naru_dispatch::look;
 use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
 use naru_web::failed::Failed;
-use naru_web::page::part::{Column, Tone, fields, notice, prose, refusal, section, table};
+use naru_web::page::part::{Tone, fields, notice, prose, refusal, section};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::Role;
 use naru_web::visit::Visit;
@@ -37,24 +37,28 @@ pub fn routes() -> Router<Ctx> {
     Router::new().route("/campaigns/{id}/rejected.csv", get(rejected))
 }
 
-/// The file's part of a campaign's page; nothing where there is nothing to say.
-pub async fn part(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<Markup, Failure> {
-    let Some(import) = row::of_campaign(ctx.store(), campaign.id, reader.now).await? else { return Ok(html! {}) };
+/// The file's parts of a campaign's page, and of what was refused in it; nothing where there is nothing to say.
+pub async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<(Markup, Markup), Failure> {
+    let Some(import) = row::of_campaign(ctx.store(), campaign.id, reader.now).await? else {
+        return Ok((html! {}, html! {}));
+    };
     let summary = Summary::of(&import.summary);
     let say = |key: &str| reader.say(key, &[]);
-    let waits = match campaign.state {
-        CampaignState::Held => Some(before(ctx, reader, campaign, summary.as_ref()).await?),
-        _ => None,
+    let file = match campaign.state {
+        CampaignState::Held => {
+            let before = before(ctx, reader, campaign, summary.as_ref()).await?;
+            section(&say("page-before"), before)
+        }
+        CampaignState::Loading if !import.is_complete => {
+            section(&say("page-file"), how_far(reader, campaign, &import, summary.as_ref()))
+        }
+        _ => html! {},
     };
-    Ok(html! {
-        @if campaign.state == CampaignState::Loading && !import.is_complete {
-            (section(&say("page-file"), how_far(reader, campaign, &import, summary.as_ref())))
-        }
-        @if let Some(waits) = waits { (section(&say("page-before"), waits)) }
-        @if campaign.refused > 0 && import.is_complete {
-            (section(&say("page-refused"), refusals(reader, campaign, summary.as_ref())))
-        }
-    })
+    let refused = match campaign.refused {
+        1.. if import.is_complete => section(&say("page-refused"), refusals(reader, campaign, summary.as_ref())),
+        _ => html! {},
+    };
+    Ok((file, refused))
 }
 
 fn how_far(reader: &Reader, campaign: &Campaign, import: &ImportView, summary: Option<&Summary>) -> Markup {
@@ -95,7 +99,7 @@ async fn before(ctx: &Ctx, reader: &Reader, campaign: &Campaign, summary: Option
     Ok(html! {
         (fields(&rows))
         h3 { (say("page-before-samples")) }
-        (shown(reader, &samples))
+        (shown(&samples))
         p.help { (say("page-before-samples-help")) }
     })
 }
@@ -157,49 +161,36 @@ async fn samples(dispatch: &Dispatch, campaign: &Campaign) -> Result<Vec<Life>, 
     Ok(samples)
 }
 
-fn shown(reader: &Reader, samples: &[Life]) -> Markup {
-    let say = |key: &str| reader.say(key, &[]);
-    let columns = [Column::of(&say("field-to")), Column::of(&say("field-text")), Column::of(&say("page-before-size"))];
-    let rows: Vec<Vec<Markup>> = samples
-        .iter()
-        .filter_map(|life| {
-            let text = life.text.as_ref()?;
-            Some(vec![
-                html! { a href={ "/messages/" (life.view.id) } { (life.view.to) } },
-                html! {
-                    @if let Some(subject) = &text.subject { strong { (subject) } br; }
-                    span.wording { (text.body) }
-                },
-                html! { @if let Some(measure) = &text.measure { (measure.length) " / " (measure.max) } },
-            ])
-        })
-        .collect();
-    table(&columns, &rows)
+fn shown(samples: &[Life]) -> Markup {
+    let told = samples.iter().filter_map(|life| Some((&life.view, life.text.as_ref()?)));
+    html! { @for (view, text) in told {
+        p.sample {
+            a href={ "/messages/" (view.id) } { (view.to) }
+            @if let Some(measure) = &text.measure { " " span.quiet { (measure.length) " / " (measure.max) } }
+        }
+        pre.wording { "\n" @if let Some(subject) = &text.subject { strong { (subject) } "\n" } (text.body) }
+    } }
 }
 
 fn refusals(reader: &Reader, campaign: &Campaign, summary: Option<&Summary>) -> Markup {
     let say = |key: &str| reader.say(key, &[]);
     let first = summary.map(|summary| summary.refusals.as_slice()).unwrap_or_default();
     let refused = count(campaign.refused);
-    let columns = [
-        Column::number(&say("refused-line")),
-        Column::of(&say("refused-detail")),
-        Column::of(&say("page-refused-hint")),
-    ];
-    let rows: Vec<Vec<Markup>> = first
+    let rows: Vec<(String, Markup)> = first
         .iter()
         .map(|failure| {
+            let line = failure.args.get("line").map_or("", String::as_str);
             let hint = reader.texts.hint(reader.lang, failure).unwrap_or_default();
-            vec![
-                html! { (failure.args.get("line").map_or("", String::as_str)) },
-                prose_of(&reader.texts.detail(reader.lang, failure)),
-                prose_of(&hint),
-            ]
+            let why = reader.texts.detail(reader.lang, failure);
+            (
+                reader.say("page-refused-line", &[("line", line)]),
+                html! { (prose(&why)) br; span.quiet { (prose(&hint)) } },
+            )
         })
         .collect();
     html! {
         p { (reader.say("page-refused-lead", &[("n", &refused)])) }
-        @if !rows.is_empty() { (table(&columns, &rows)) }
+        (fields(&rows))
         div.actions {
             a.button href={ "/campaigns/" (campaign.id) "/rejected.csv" } download { (say("page-refused-get")) }
         }
