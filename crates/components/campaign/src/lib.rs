@@ -22,6 +22,8 @@ mod summary;
 mod taking;
 mod template_word;
 
+use std::sync::Arc;
+
 use naru_component::ctx::Ctx;
 use naru_component::word::Word;
 use naru_component::{Component, MenuEntry};
@@ -43,6 +45,7 @@ pub struct Config {}
 /// Builds the room.
 pub fn component(config: Config, ctx: &Ctx) -> Component {
     let Config {} = config;
+    ctx.offer(Arc::new(page::codes::Counted::default()));
     Component {
         words: vec![
             Word::new("send", Role::Send, send_word::send).with_upload("to"),

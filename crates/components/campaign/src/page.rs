@@ -1,5 +1,6 @@
 //! The pages of campaigns: a list, and one campaign live. Beside them those of messages and of templates.
 
+pub mod codes;
 mod difference;
 mod file;
 mod message;
@@ -234,6 +235,7 @@ async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign, actor: &Actor) -
         }
         _ => html! {},
     };
+    let codes = codes::part(ctx, reader, campaign).await?;
     let (file, refused) = file::parts(ctx, reader, campaign).await?;
     let (width, columns) = history::of_campaign(ctx.store(), campaign.id, CHART_COLUMNS).await?;
     let title = reader.say("page-over-time", &[]);
@@ -248,6 +250,7 @@ async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign, actor: &Actor) -
         ("campaign-refused", refused),
         ("campaign-chart", section(&title, chart)),
         ("campaign-account", account_part(reader, campaign)),
+        ("campaign-codes", codes.map_or_else(|| html! {}, |codes| section(&reader.say("page-codes", &[]), codes))),
     ])
 }
 

@@ -32,6 +32,7 @@ pub mod address;
 pub mod audit;
 pub mod campaign;
 pub mod cancel;
+pub mod codes;
 pub mod component;
 pub mod config;
 pub mod consent;

@@ -1,6 +1,7 @@
 //! The pages of lanes, and what the overview shows of the engine: lanes, the last hour, the account, and what of all that
 //! wants a person.
 
+pub mod code;
 mod unknown;
 
 use std::collections::BTreeMap;

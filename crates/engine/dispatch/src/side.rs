@@ -217,6 +217,12 @@ fn read_codes(text: &str) -> Option<BTreeMap<String, Vec<u16>>> {
     Some(codes)
 }
 
+/// The codes of a stored row and how many slots have each, without reading which.
+pub fn count_codes(text: &str) -> impl Iterator<Item = (&str, u64)> {
+    let parts = text.split(';').filter_map(|part| part.split_once(':'));
+    parts.map(|(code, slots)| (code, 1 + slots.bytes().filter(|byte| *byte == b',').count() as u64))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -244,6 +250,10 @@ mod tests {
                 prop_assert_eq!(side.account().of(state), slots as u64);
             }
             prop_assert!(side.account().balances());
+            let row = side.row();
+            let counted: Vec<(&str, u64)> = count_codes(&row.codes).collect();
+            let known = side.codes.iter().map(|(code, slots)| (code.as_str(), slots.len() as u64));
+            prop_assert_eq!(counted, known.collect::<Vec<_>>());
             prop_assert_eq!(Side::read(&side.row()), Some(side));
         }
 

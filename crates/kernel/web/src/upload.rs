@@ -34,6 +34,14 @@ pub async fn spool<E: std::error::Error + 'static>(
     data_dir: &Path,
     pieces: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Upload, Failure> {
+    spool_within(data_dir, SPOOL_BYTES_MAX, pieces).await
+}
+
+async fn spool_within<E: std::error::Error + 'static>(
+    data_dir: &Path,
+    bytes_max: u64,
+    pieces: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<Upload, Failure> {
     let unwritten = |e: std::io::Error| Failure::unavailable("upload-unwritten").cause(&e);
     let folder = spool_folder(data_dir);
     tokio::fs::create_dir_all(&folder).await.map_err(unwritten)?;
@@ -43,7 +51,7 @@ pub async fn spool<E: std::error::Error + 'static>(
     let mut bytes = 0;
     while let Some(piece) = pieces.try_next().await.map_err(|e| Failure::refused("upload-broken").cause(&e))? {
         bytes += piece.len() as u64;
-        if bytes > SPOOL_BYTES_MAX {
+        if bytes > bytes_max {
             return Err(Failure::new(Kind::TooLarge, "upload-too-large").arg("gib", SPOOL_BYTES_MAX >> 30));
         }
         file.write_all(&piece).await.map_err(unwritten)?;
@@ -84,6 +92,15 @@ mod tests {
         let path = upload.path.clone();
         drop(upload);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_over_the_bound_is_refused_and_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(spool_within(dir.path(), 4, whole("1234")).await.is_ok());
+        let refused = spool_within(dir.path(), 3, whole("1234")).await.err().unwrap();
+        assert_eq!((refused.code.as_str(), refused.kind), ("upload-too-large", Kind::TooLarge));
+        assert_eq!(std::fs::read_dir(spool_folder(dir.path())).unwrap().count(), 0);
     }
 
     #[tokio::test]

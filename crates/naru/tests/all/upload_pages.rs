@@ -164,3 +164,18 @@ async fn two_who_pause_at_once_both_have_it_paused() {
     one.get(&taken.location).await.shows(">running<");
     serve.stop().await;
 }
+
+#[tokio::test]
+async fn why_messages_did_not_go_is_told_in_words() {
+    let house = house();
+    let serve = house.serve().await;
+    let browser = Browser::of(&house, &serve, "marketer", "operate").await;
+    let fields = [("template", "sale"), ("name", "가을")];
+    let taken = browser.upload(NEW, &fields, "a.csv", FILE.as_bytes()).await;
+    shows(&browser, &taken.location, "Before it is sent").await.hides("no-consent");
+    assert_eq!(browser.post(&format!("{}/start", taken.location), &[]).await.status, 303);
+    let page = shows(&browser, &taken.location, "The receiver did not agree to advertisements").await;
+    page.shows("<code>no-consent</code>").shows("<td class=\"number\">2</td>");
+    browser.in_korean().get(&taken.location).await.shows("광고 수신에 동의하지 않았습니다");
+    serve.stop().await;
+}
