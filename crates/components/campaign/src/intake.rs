@@ -99,6 +99,7 @@ pub fn run(
             if ctx.lifecycle().is_stopping() {
                 return Err(Failure::unavailable("import-interrupted"));
             }
+            feed.keep_up(last_line)?;
         }
     }
     progress.set(source.detected.size_bytes, source.detected.size_bytes);
@@ -151,6 +152,15 @@ impl Feed {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// What an earlier run stored is not stored again.
+    fn keep_up(&mut self, line: u64) -> Result<(), Failure> {
+        let refused = self.outcome.refused;
+        match &mut self.import {
+            Some(import) if line > self.lines_done => import.keep_up(line, refused),
+            _ => Ok(()),
         }
     }
 

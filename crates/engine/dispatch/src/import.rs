@@ -27,6 +27,8 @@ use crate::shard::{Shard, Shards};
 use row::{LEASE_MS, Opened};
 use saver::Saver;
 
+/// How far a file is is stored so often at least, well before its lease ends.
+const KEEP_UP_MS: Millis = LEASE_MS / 5;
 /// Frames on their way to the store: what a reader may be ahead of the disk.
 const FRAMES_AHEAD: usize = 24;
 
@@ -66,6 +68,8 @@ pub struct Import {
     packing: Vec<Packing>,
     accepted: u64,
     frames: mpsc::Sender<Step>,
+    /// When it was last stored how far it is.
+    cut_at: Millis,
 }
 
 /// One shard's frame as it fills.
@@ -173,6 +177,7 @@ pub async fn begin(
         packing: parts.shards.of_lane(&row.lane).map(packing).collect(),
         accepted: row.accepted,
         frames,
+        cut_at: parts.clock.now_ms(),
     };
     Ok((Begun::Open(import), Some(ending)))
 }
@@ -201,6 +206,14 @@ impl Import {
         Ok(())
     }
 
+    /// Stores how far the file is where nothing else has for a while: of rows that are refused no frame fills.
+    pub fn keep_up(&mut self, lines: u64, refused: u64) -> Result<(), Failure> {
+        match self.clock.now_ms() - self.cut_at {
+            late if late >= KEEP_UP_MS => self.cut(lines, refused, None),
+            _ => Ok(()),
+        }
+    }
+
     /// The file is at its end; `summary` is kept with it.
     pub fn finish(mut self, lines: u64, refused: u64, summary: String) -> Result<(), Failure> {
         self.cut(lines, refused, Some(summary))
@@ -209,6 +222,7 @@ impl Import {
     /// All shards' frames at once: how far the file is must hold for each.
     fn cut(&mut self, lines: u64, refused: u64, summary: Option<String>) -> Result<(), Failure> {
         let now = self.clock.now_ms();
+        self.cut_at = now;
         let filled = self.packing.iter_mut().filter(|packing| !packing.builder.is_empty());
         let frames = filled.map(|packing| NewFrame {
             id: Id::new(now),

@@ -3,11 +3,13 @@
 //! The answer comes as soon as the file is understood and its campaign made; rows are read while the campaign's page
 //! shows how far it is. A person who leaves does not end that, and the same file again goes on where it stopped.
 
+use axum::Router;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use axum::{Router, http::StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_component::word::Progress;
@@ -27,6 +29,8 @@ use crate::taking::{Begin, Open, Order, Ready, Taking};
 pub const PATH: &str = "/campaigns/-new";
 /// Templates that are offered; any other can be typed.
 const TEMPLATES: usize = 200;
+/// Of a form with a file over the bound so much is read before it is answered.
+const HEARD_BYTES_MAX: u64 = 4 * upload::SPOOL_BYTES_MAX;
 /// Bytes of a field that is typed.
 const FIELD_BYTES_MAX: usize = 16 << 10;
 
@@ -49,7 +53,7 @@ struct Typed {
 struct Sent {
     typed: Typed,
     /// What the file is called, and its bytes.
-    file: Option<(String, Upload)>,
+    file: Option<(String, Result<Upload, Failure>)>,
 }
 
 async fn begin(State(ctx): State<Ctx>, visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Failed> {
@@ -58,12 +62,19 @@ async fn begin(State(ctx): State<Ctx>, visit: Visit, Query(typed): Query<Typed>)
 }
 
 /// Takes the file in, and leads to its campaign.
-async fn take(State(ctx): State<Ctx>, visit: Visit, form_data: Multipart) -> Result<Response, Failed> {
+async fn take(
+    State(ctx): State<Ctx>,
+    visit: Visit,
+    headers: HeaderMap,
+    form_data: Multipart,
+) -> Result<Response, Failed> {
     // Before the body is read.
     let by = visit.must(Role::Send)?.name.clone();
-    let Sent { typed, file } = read(&ctx, form_data).await?;
-    let Some((file, upload)) = file else {
-        return form(&ctx, &visit, &typed, Some(&Failure::refused("upload-none"))).await;
+    let Sent { typed, file } = read(&ctx, form_data, is_heard_out(&headers)).await?;
+    let (file, upload) = match file {
+        Some((file, Ok(upload))) => (file, upload),
+        Some((_, Err(failure))) => return form(&ctx, &visit, &typed, Some(&failure)).await,
+        None => return form(&ctx, &visit, &typed, Some(&Failure::refused("upload-none"))).await,
     };
     let order = Order {
         template: typed.template.trim().to_owned(),
@@ -116,7 +127,7 @@ fn maps(text: &str) -> Vec<String> {
 }
 
 /// What was typed comes before the file: a field behind it is not read any more.
-async fn read(ctx: &Ctx, mut form: Multipart) -> Result<Sent, Failure> {
+async fn read(ctx: &Ctx, mut form: Multipart, hears_out: bool) -> Result<Sent, Failure> {
     let mut sent = Sent { typed: Typed::default(), file: None };
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -128,7 +139,14 @@ async fn read(ctx: &Ctx, mut form: Multipart) -> Result<Sent, Failure> {
                 let file = field.file_name().unwrap_or_default().to_owned();
                 // A form without a chosen file sends one without a name.
                 if !file.is_empty() {
-                    sent.file = Some((file, upload::spool(&ctx.parts().data_dir, field).await?));
+                    let upload = match upload::spool(&ctx.parts().data_dir, field).await {
+                        Err(failure) if failure.kind != Kind::TooLarge => return Err(failure),
+                        upload => upload,
+                    };
+                    let refused = upload.is_err();
+                    sent.file = Some((file, upload));
+                    // Who has not said all of it yet would not hear the answer.
+                    while refused && hears_out && form.next_field().await.is_ok_and(|field| field.is_some()) {}
                 }
                 break;
             }
@@ -136,6 +154,12 @@ async fn read(ctx: &Ctx, mut form: Multipart) -> Result<Sent, Failure> {
         }
     }
     Ok(sent)
+}
+
+/// Whether so little is to come that it is worth the wait.
+fn is_heard_out(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| length <= HEARD_BYTES_MAX)
 }
 
 async fn text(mut field: Field<'_>) -> Result<String, Failure> {
