@@ -24,10 +24,10 @@ use naru_dispatch::history;
 use naru_dispatch::page::{outcomes, slices, tone};
 use naru_dispatch::side::State as MessageState;
 use naru_dispatch::template::Measure;
-use naru_web::failed::Failed;
+use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::feed::Parts;
 use naru_web::page::chart::{account, progress, stacked, timeline};
-use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, notice, section};
+use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, refusal, section};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::{Actor, Role};
 use naru_web::visit::{Resume, SignedIn, Visit};
@@ -97,14 +97,16 @@ fn row(reader: &Reader, campaign: &Campaign) -> Markup {
     } }
 }
 
-async fn show(
-    State(ctx): State<Ctx>,
-    visit: Visit,
-    SignedIn(actor): SignedIn,
-    Path(id): Path<String>,
-) -> Result<Markup, Failed> {
+async fn show(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Path(id): Path<String>) -> Result<Markup, Failed> {
+    Ok(page(&ctx, &visit, &find(&ctx, &id).await?, None).await?)
+}
+
+/// A time that was typed, and why it was not taken.
+type Refused<'a> = Option<(&'a str, &'a Failure)>;
+
+async fn page(ctx: &Ctx, visit: &Visit, campaign: &Campaign, refused: Refused<'_>) -> Result<Markup, Failure> {
     let reader = &visit.reader;
-    let campaign = find(&ctx, &id).await?;
+    let actor = visit.must(Role::View)?;
     let about = fields(&[
         (reader.say("field-template", &[]), html! { (campaign.template) " v" (campaign.version) }),
         (reader.say("field-purpose", &[]), html! { (reader.say(&format!("purpose-{}", campaign.purpose), &[])) }),
@@ -113,16 +115,17 @@ async fn show(
         (reader.say("field-refused", &[]), html! { (count(campaign.refused)) }),
     ]);
     let body = html! {
-        div data-live={ "/campaigns/" (campaign.id) "/live" } {
-            @for (id, html) in parts(&ctx, reader, &campaign, &actor).await? { div id=(id) { (html) } }
+        // What was typed is not for the next drawing to take away.
+        div data-live=[refused.is_none().then(|| format!("/campaigns/{}/live", campaign.id))] {
+            @for (id, html) in parts(ctx, reader, campaign, actor, refused).await? { div id=(id) { (html) } }
         }
         (section(&reader.say("page-about", &[]), about))
     };
     Ok(visit.page(&campaign.name, body))
 }
 
-/// Asks when a campaign that waits is to begin; `refused` is what was typed and why it was not taken.
-fn schedule_form(reader: &Reader, campaign: &Campaign, refused: Option<(&str, &Failure)>) -> Markup {
+/// Asks when a campaign that waits is to begin.
+fn schedule_form(reader: &Reader, campaign: &Campaign, refused: Refused) -> Markup {
     let say = |key: &str| reader.say(key, &[]);
     let typed = refused.map(|(text, _)| text.to_owned());
     let stored = || campaign.start_at.map(|at| seoul(at)[..16].replace(' ', "T"));
@@ -131,7 +134,7 @@ fn schedule_form(reader: &Reader, campaign: &Campaign, refused: Option<(&str, &F
             Some(at) => p { (reader.say("page-begins-at", &[("at", &seoul(at))])) },
             None => p.quiet { (say("page-begins-never")) },
         }
-        @if let Some((_, failure)) = refused { (notice(Tone::Bad, &reader.texts.detail(reader.lang, failure))) }
+        @if let Some((_, failure)) = refused { (refusal(reader, failure)) }
         form.row-form method="post" action={ "/campaigns/" (campaign.id) "/schedule" } {
             label {
                 (say("page-begins"))
@@ -215,25 +218,30 @@ async fn live(
         let (ctx, actor) = (ctx.clone(), actor.clone());
         Box::pin(async move {
             let campaign = campaign::show(ctx.store(), id).await.ok()??;
-            parts(&ctx, &reader, &campaign, &actor).await.ok()
+            parts(&ctx, &reader, &campaign, &actor, None).await.ok()
         })
     };
     Ok(visit.web().feed(&feed, &visit.reader, seen, Arc::new(draw))?)
 }
 
 /// What of a campaign's page moves.
-async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign, actor: &Actor) -> Result<Parts, Failure> {
+async fn parts(
+    ctx: &Ctx,
+    reader: &Reader,
+    campaign: &Campaign,
+    actor: &Actor,
+    refused: Refused<'_>,
+) -> Result<Parts, Failure> {
     let may_steer = may_steer(actor, campaign).is_ok();
     let steer = if may_steer {
         buttons(reader, campaign)
     } else {
         html! {}
     };
-    let when = match campaign.state {
-        CampaignState::Held if may_steer => {
-            section(&reader.say("page-schedule", &[]), schedule_form(reader, campaign, None))
-        }
-        _ => html! {},
+    let when = if may_steer && (campaign.state == CampaignState::Held || refused.is_some()) {
+        section(&reader.say("page-schedule", &[]), schedule_form(reader, campaign, refused))
+    } else {
+        html! {}
     };
     let codes = codes::part(ctx, reader, campaign).await?;
     let (file, refused) = file::parts(ctx, reader, campaign).await?;
@@ -286,16 +294,15 @@ async fn schedule(
     may_steer(actor, &campaign)?;
     let text = form.at.replace('T', " ");
     let at = if text.is_empty() { Ok(None) } else { start_at(&text, ctx.clock().now_ms()).map(Some) };
-    match at {
-        Ok(at) => {
-            ctx.need::<Dispatch>()?.schedule(campaign.id, at).await?;
-            Ok(back(&campaign))
-        }
+    let scheduled = match at {
+        Ok(at) => ctx.need::<Dispatch>()?.schedule(campaign.id, at).await,
+        Err(failure) => Err(failure),
+    };
+    match scheduled {
+        Ok(()) => Ok(back(&campaign)),
         Err(failure) => {
-            let again = schedule_form(&visit.reader, &campaign, Some((&form.at, &failure)));
-            let title = visit.reader.say("page-schedule", &[]);
-            let body = html! { (heading(&campaign.name, html! {})) (section(&title, again)) };
-            Ok(visit.page(&campaign.name, body).into_response())
+            let failure = mendable(failure)?;
+            Ok(form_again(&failure, page(&ctx, &visit, &campaign, Some((&form.at, &failure))).await?))
         }
     }
 }

@@ -8,7 +8,7 @@ use naru_core::failure::{Failure, Kind};
 use naru_core::text::{Lang, Texts};
 use serde_json::json;
 
-use crate::page::error;
+use crate::page::{Markup, error};
 
 /// What a handler answers when it fails. `?` makes it of a [`Failure`] and of whatever becomes one.
 #[derive(Debug)]
@@ -47,6 +47,24 @@ pub fn failure_response(texts: &Texts, lang: Lang, wants_html: bool, failure: &F
     response
 }
 
+/// A failure that whoever filled in a form can mend there, and is told of beside it; any other goes the way that all
+/// failures go.
+pub fn mendable(failure: Failure) -> Result<Failure, Failed> {
+    match failure.kind {
+        Kind::Unauthorized | Kind::Full | Kind::Unavailable | Kind::Bug => Err(Failed(failure)),
+        _ => Ok(failure),
+    }
+}
+
+/// A form once more: `page` shows what was typed and why it was refused, and the status says the same.
+pub fn form_again(refused: &Failure, page: Markup) -> Response {
+    let mut response = (status(refused), page).into_response();
+    if let Some(seconds) = refused.retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
 fn json(texts: &Texts, failure: &Failure) -> serde_json::Value {
     let mut error = json!({ "code": failure.code, "detail": texts.detail(Lang::En, failure) });
     if let Some(hint) = texts.hint(Lang::En, failure) {
@@ -70,4 +88,28 @@ pub(crate) fn of_status(status: StatusCode) -> Option<Failure> {
         StatusCode::REQUEST_TIMEOUT => Failure::unavailable("request-timed-out"),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_shown_again_only_for_what_can_be_mended_there() {
+        for (kind, status) in [
+            (Kind::Usage, Some(400)),
+            (Kind::Refused, Some(422)),
+            (Kind::NotFound, Some(404)),
+            (Kind::Conflict, Some(409)),
+            (Kind::Forbidden, Some(403)),
+            (Kind::TooMany, Some(429)),
+            (Kind::Unavailable, None),
+            (Kind::Full, None),
+            (Kind::Bug, None),
+        ] {
+            let shown = mendable(Failure { kind, ..Failure::bug("x") }).ok();
+            let shown = shown.map(|failure| form_again(&failure, maud::html! {}).status().as_u16());
+            assert_eq!(shown, status, "{kind:?}");
+        }
+    }
 }

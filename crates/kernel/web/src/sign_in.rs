@@ -4,15 +4,15 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use http::header::{HeaderMap, REFERER, RETRY_AFTER, SET_COOKIE};
-use http::{HeaderValue, StatusCode, Uri};
+use http::header::{HeaderMap, REFERER, SET_COOKIE};
+use http::{HeaderValue, Uri};
 use naru_core::clock::Millis;
 use naru_core::failure::{Failure, Kind};
 use naru_core::masked::Secret;
 use naru_core::text::Lang;
 use serde::Deserialize;
 
-use crate::failed::Failed;
+use crate::failed::{Failed, form_again};
 use crate::page::{Markup, sign_in as page};
 use crate::session::{self, Session, Start};
 use crate::visit::Visit;
@@ -67,7 +67,7 @@ async fn sign_in(visit: Visit, Form(form): Form<SignIn>) -> Result<Response, Fai
         Ok(cookie) => Ok(signed_in(&visit, &cookie, local(&form.next))),
         Err(refused) if matches!(refused.kind, Kind::Unauthorized | Kind::TooMany) => {
             let page = page::form(&visit.reader, &form.name, local(&form.next), Some(&refused));
-            Ok(refusal(&refused, page))
+            Ok(form_again(&refused, page))
         }
         Err(failure) => Err(Failed(failure)),
     }
@@ -124,7 +124,7 @@ async fn set_password(visit: Visit, Form(form): Form<NewPassword>) -> Result<Res
         Ok(()) => Ok(Redirect::to("/").into_response()),
         Err(refused) if matches!(refused.kind, Kind::Refused | Kind::TooMany) => {
             let page = page::password(&visit.reader, &session.actor.name, asks, Some(&refused));
-            Ok(refusal(&refused, page))
+            Ok(form_again(&refused, page))
         }
         Err(failure) => Err(Failed(failure)),
     }
@@ -204,16 +204,6 @@ fn with_cookie(cookie: &str, redirect: Redirect) -> Response {
     let mut response = redirect.into_response();
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
-}
-
-/// The form once more, with why.
-fn refusal(refused: &Failure, page: Markup) -> Response {
-    let status = StatusCode::from_u16(refused.kind.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = (status, page).into_response();
-    if let Some(seconds) = refused.retry_after_s {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

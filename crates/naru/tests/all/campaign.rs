@@ -508,12 +508,16 @@ async fn a_campaign_that_waits_begins_by_a_word_at_its_time_or_by_a_page() {
     let page = browser.get(&path).await;
     assert!(page.html.contains("It waits until somebody sends it"), "{}", page.html);
     let late = browser.post(&format!("{path}/schedule"), &[("at", "2001-01-01T09:00")]).await;
-    assert!(late.html.contains("is over") && late.html.contains("value=\"2001-01-01T09:00\""), "{}", late.html);
+    assert_eq!(late.status, 400);
+    late.shows("is over").shows("value=\"2001-01-01T09:00\"").shows("data-live=");
     assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "2999-01-01T09:00")]).await.status, 303);
     assert!(browser.get(&path).await.html.contains("It begins by itself at 2999-01-01 09:00:00"));
     assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "")]).await.status, 303);
     assert_eq!(browser.post(&format!("{path}/start"), &[]).await.status, 303);
     eventually("the last to be done", PATIENCE, async || (state("by page") == "done").then_some(())).await;
+    let begun = browser.post(&format!("{path}/schedule"), &[("at", "2999-01-01T09:00")]).await;
+    assert_eq!(begun.status, 409);
+    begun.shows("does not wait to begin").shows("value=\"2999-01-01T09:00\"");
     house.done(&["audit"]);
     serve.stop().await;
 }

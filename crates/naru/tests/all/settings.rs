@@ -24,9 +24,11 @@ async fn people_and_tokens_are_kept_by_forms() {
     assert!(!again.html.contains(link), "{}", again.html);
     // What was typed is not lost where it is refused.
     let refused = admin.post("/settings/people", &[("name", "jun"), ("role", "send")]).await;
-    has(&refused, r#"value="jun""#);
-    has(&refused, r#"<option value="send" selected>"#);
-    has(&refused, "is taken");
+    assert_eq!(refused.status, 409);
+    refused.shows(r#"value="jun""#).shows(r#"<option value="send" selected>"#).shows("is taken");
+    let refused = admin.post("/settings/people", &[("name", "a b"), ("role", "send")]).await;
+    assert_eq!(refused.status, 422);
+    refused.shows(r#"value="a b""#);
     assert_eq!(admin.post("/settings/people/jun/role", &[("role", "view")]).await.status, 303);
     assert_eq!(admin.post("/settings/people/jun/disable", &[]).await.status, 303);
     assert!(house.done(&["user", "list"]).contains("disabled"));
@@ -35,6 +37,9 @@ async fn people_and_tokens_are_kept_by_forms() {
 
     let page = admin.post("/settings/tokens", &[("name", "shop"), ("role", "send")]).await;
     has(&page, "Shown this once");
+    let refused = admin.post("/settings/tokens", &[("name", "shop"), ("role", "operate")]).await;
+    assert_eq!(refused.status, 409);
+    refused.shows(r#"value="shop""#).shows(r#"<option value="operate" selected>"#).shows("is taken");
     let token = page.html.split("naru_").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let ask = async || {
         let request = http().post(format!("{}/v1/lane/list", serve.url)).bearer_auth(format!("naru_{token}"));
@@ -117,14 +122,22 @@ async fn what_is_unknown_is_settled_on_its_page() {
     has(&shown, "connection-lost");
     let first = shown.html.split("name=\"message\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
 
-    has(&operator.post("/unknown", &[("as", "sent")]).await, "No message is chosen");
-    has(&operator.post("/unknown", &[("as", "sent"), ("all", "yes")]).await, "It was not said that");
+    let refused = async |path: &str, fields: &[(&str, &str)], status: u16, why: &str| {
+        let page = operator.post(path, fields).await;
+        page.shows(why);
+        assert_eq!(page.status, status, "{why}");
+        page
+    };
+    refused("/unknown", &[("as", "sent")], 400, "No message is chosen").await;
+    refused("/unknown", &[("as", "sent"), ("all", "yes")], 400, "It was not said that").await;
     assert_eq!(operator.post("/unknown", &[("as", "pending"), ("message", &first)]).await.status, 400);
     has(&operator.post("/unknown", &[("as", "delivered"), ("message", &first)]).await, "1 message is settled");
     until("2 messages of which nobody knows").await;
-    has(&operator.post("/unknown", &[("as", "sent"), ("message", &first)]).await, "is not unknown");
+    refused("/unknown", &[("as", "sent"), ("message", &first)], 409, "is not unknown").await;
+    let stranger = "0192f0c1a2b34c5d6e7f8091a2b3c4d5-17";
+    refused("/unknown", &[("as", "sent"), ("message", stranger)], 404, stranger).await;
     let lane = "/unknown?lane=sandbox";
-    has(&operator.post(lane, &[("as", "failed"), ("all", "3"), ("sure", "yes")]).await, "There are 2 now");
+    refused(lane, &[("as", "failed"), ("all", "3"), ("sure", "yes")], 409, "There are 2 now").await;
     has(&operator.post(lane, &[("as", "failed"), ("all", "2"), ("sure", "yes")]).await, "2 messages are settled");
     until("Nothing is unknown").await;
     assert_eq!(operator.get("/unknown?lane=nowhere").await.status, 404);

@@ -9,7 +9,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::StatusCode;
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::failure::{Failure, Kind};
@@ -21,7 +20,7 @@ use naru_dispatch::find::Wanted;
 use naru_dispatch::life as engine;
 use naru_dispatch::look::{MessageView, look};
 use naru_dispatch::message::{Channel, MessageId};
-use naru_web::failed::Failed;
+use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::page::part::{empty, heading, refusal, section};
 use naru_web::page::{Markup, Reader, moment, segment};
 use naru_web::role::Role;
@@ -67,6 +66,7 @@ impl Asks {
 }
 
 /// What a page shows under the form.
+#[derive(Clone, Copy)]
 enum Shown<'a> {
     Nothing,
     Refused(&'a Failure),
@@ -102,10 +102,7 @@ async fn search(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Form(asks): F
     if let Ok(id) = typed.parse::<MessageId>() {
         return match look(ctx.store(), id).await {
             Ok(_) => Ok(Redirect::to(&format!("/messages/{id}")).into_response()),
-            Err(failure) if failure.kind == Kind::NotFound => {
-                Ok(page(&visit, typed, Shown::Refused(&failure), html! {}))
-            }
-            Err(failure) => Err(Failed(failure)),
+            Err(failure) => Ok(page(&visit, typed, Shown::Refused(&mendable(failure)?), html! {})),
         };
     }
     // An e-mail address has its sign and a phone number its shape; anything at all may be a trace id or a token.
@@ -165,11 +162,11 @@ fn page(visit: &Visit, typed: &str, shown: Shown, older: Markup) -> Response {
     let say = |key: &str| reader.say(key, &[]);
     let title = say("page-messages");
     let is_admin = visit.must(Role::Admin).is_ok();
-    let (status, result) = match shown {
-        Shown::Nothing => (StatusCode::OK, empty(&say("page-messages-start"), &say("page-messages-start.hint"))),
-        Shown::Refused(failure) => (status(failure), refusal(reader, failure)),
-        Shown::None => (StatusCode::OK, empty(&say("page-messages-none"), &say("page-messages-none.hint"))),
-        Shown::Some(found) => (StatusCode::OK, table(reader, found, older)),
+    let result = match shown {
+        Shown::Nothing => empty(&say("page-messages-start"), &say("page-messages-start.hint")),
+        Shown::Refused(failure) => refusal(reader, failure),
+        Shown::None => empty(&say("page-messages-none"), &say("page-messages-none.hint")),
+        Shown::Some(found) => table(reader, found, older),
     };
     let body = html! {
         (heading(&title, html! {
@@ -186,7 +183,11 @@ fn page(visit: &Visit, typed: &str, shown: Shown, older: Markup) -> Response {
         }
         (result)
     };
-    (status, visit.page(&title, body)).into_response()
+    let page = visit.page(&title, body);
+    match shown {
+        Shown::Refused(failure) => form_again(failure, page),
+        _ => page.into_response(),
+    }
 }
 
 fn table(reader: &Reader, found: &Found, older: Markup) -> Markup {
@@ -247,11 +248,11 @@ async fn open(
             let found = engine::open(&dispatch, &recorded).await?;
             Ok(life::page(&visit, &found, life::Door::Open))
         }
-        Err(failure) if failure.kind == Kind::Refused => {
+        Err(failure) => {
+            let failure = mendable(failure)?;
             let found = engine::look(&dispatch, id).await?;
             Ok(life::page(&visit, &found, life::Door::Closed(Some(&failure), &reason)))
         }
-        Err(failure) => Err(Failed(failure)),
     }
 }
 
@@ -262,10 +263,6 @@ async fn back(_: SignedIn, Path(id): Path<String>) -> Result<Redirect, Failed> {
 
 fn read_id(text: &str) -> Result<MessageId, Failure> {
     text.parse().map_err(|_| Failure::not_found("message-unknown").arg("message", text))
-}
-
-fn status(failure: &Failure) -> StatusCode {
-    StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 /// The access record, newest first. There is no way to change it.

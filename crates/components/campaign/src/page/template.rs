@@ -13,12 +13,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::html;
 use naru_component::ctx::Ctx;
-use naru_core::failure::{Failure, Kind};
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
 use naru_dispatch::templates::TemplateRow;
-use naru_web::failed::Failed;
+use naru_web::failed::{Failed, mendable};
 use naru_web::page::part::{Tone, empty, fields, heading, notice, section};
 use naru_web::page::{Markup, Reader, moment, segment};
 use naru_web::role::Role;
@@ -250,18 +249,12 @@ async fn take(ctx: &Ctx, visit: &Visit, path: &str, mut draft: Draft) -> Result<
             let to = format!("/templates/{}?{what}={version}", segment(&draft.id));
             Ok(Redirect::to(&to).into_response())
         }
-        Err(failure) if matches!(failure.kind, Kind::Refused | Kind::Conflict) => {
+        Err(failure) => {
+            let failure = mendable(failure)?;
             // Whoever has read that there is a newer version may save over it.
             let newest = failure.args.get("newest").filter(|_| failure.code == "template-changed");
             draft.onto = newest.and_then(|newest| newest.parse().ok()).unwrap_or(draft.onto);
             Ok(draft::page(visit, path, &draft, Some(&failure)))
         }
-        Err(failure) => Err(Failed(failure)),
     }
-}
-
-/// The status of a form that is shown again.
-fn refused(failure: Option<&Failure>) -> http::StatusCode {
-    let status = failure.and_then(|failure| http::StatusCode::from_u16(failure.kind.status()).ok());
-    status.unwrap_or(http::StatusCode::OK)
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::extract::{Query, State as Of};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::failure::Failure;
-use naru_web::failed::Failed;
-use naru_web::page::part::{Column, Tone, empty, heading, notice, section, table};
+use naru_web::failed::{Failed, form_again, mendable};
+use naru_web::page::part::{Column, Tone, empty, heading, notice, refusal, section, table};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::Role;
 use naru_web::visit::{SignedIn, Visit};
@@ -61,10 +62,11 @@ impl Which {
 }
 
 async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(which): Query<Which>) -> Result<Markup, Failed> {
-    Ok(page(&ctx, &visit, &which, html! {}).await?)
+    Ok(page(&ctx, &visit, &which, &[], html! {}).await?)
 }
 
-async fn page(ctx: &Ctx, visit: &Visit, which: &Which, news: Markup) -> Result<Markup, Failure> {
+/// The page, with the messages chosen that are `chosen` already.
+async fn page(ctx: &Ctx, visit: &Visit, which: &Which, chosen: &[String], news: Markup) -> Result<Markup, Failure> {
     let dispatch = ctx.need::<Dispatch>()?;
     let reader = &visit.reader;
     let stranger = |text: &String| Failure::not_found("message-unknown").arg("message", text);
@@ -83,8 +85,8 @@ async fn page(ctx: &Ctx, visit: &Visit, which: &Which, news: Markup) -> Result<M
             (section(&told(reader, &page), html! {
                 p.quiet { (reader.say("unknown-what", &[])) }
                 (lanes(reader, which, &page))
-                form method="post" action=(which.href(None)) {
-                    (messages(reader, &page, &names, may))
+                form method="post" action=(which.href(which.after.as_deref())) {
+                    (messages(reader, &page, &names, may, chosen))
                     @if may && !page.messages.is_empty() { (outcomes(reader, "unknown-settle-chosen", None)) }
                 }
                 @if let Some(next) = &page.next {
@@ -132,7 +134,7 @@ async fn campaigns(ctx: &Ctx, page: &Page) -> Result<BTreeMap<String, String>, F
     Ok(names)
 }
 
-fn messages(reader: &Reader, page: &Page, names: &BTreeMap<String, String>, may: bool) -> Markup {
+fn messages(reader: &Reader, page: &Page, names: &BTreeMap<String, String>, may: bool, chosen: &[String]) -> Markup {
     let row = |it: &Unknown| {
         let none = || "-".to_owned();
         let campaign = it.campaign.as_ref().map(|id| {
@@ -141,7 +143,10 @@ fn messages(reader: &Reader, page: &Page, names: &BTreeMap<String, String>, may:
         vec![
             html! {
                 @if may {
-                    label.choice { input type="checkbox" name="message" value=(it.id); code { (it.id) } }
+                    label.choice {
+                        input type="checkbox" name="message" value=(it.id) checked[chosen.contains(&it.id)];
+                        code { (it.id) }
+                    }
                 } @else { code { (it.id) } }
             },
             html! { (it.to.clone().unwrap_or_else(none)) },
@@ -211,37 +216,46 @@ impl Said {
     }
 }
 
-async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body: String) -> Result<Markup, Failed> {
-    let who = visit.must(Role::Operate)?.name.clone();
-    let dispatch = ctx.need::<Dispatch>()?;
+async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body: String) -> Result<Response, Failed> {
     let said = Said::read(&body);
     let state = said.state.ok_or_else(|| Failure::usage("request-malformed"))?;
-    let which = Which { after: None, ..which };
-    let settled = if let Some(shown) = said.all {
-        if !said.sure {
-            return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &Failure::usage("unknown-not-sure"))).await?);
+    let who = visit.must(Role::Operate)?.name.clone();
+    let settled = match carry_out(&ctx, &which, &said, state).await {
+        Ok(settled) => settled,
+        Err(failure) => {
+            let failure = mendable(failure)?;
+            let why = refusal(&visit.reader, &failure);
+            return Ok(form_again(&failure, page(&ctx, &visit, &which, &said.messages, why).await?));
         }
-        let scope: Scope = scope(&dispatch, which.campaign.clone(), which.lane.clone()).await?;
-        let now = unknown::list(ctx.store(), &scope, None, 1).await?;
-        if now.total - now.damaged != shown {
-            let failure = Failure::conflict("unknown-changed").arg("n", count(now.total - now.damaged));
-            return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &failure)).await?);
-        }
-        unknown::settle_all(&dispatch, &scope, state).await?
-    } else if said.messages.is_empty() {
-        return Ok(page(&ctx, &visit, &which, refusal(&visit.reader, &Failure::usage("unknown-none-chosen"))).await?);
-    } else {
-        unknown::settle_named(&dispatch, &said.messages, state).await?
     };
     log(&settled, state, &who);
-    Ok(page(&ctx, &visit, &which, news(&visit.reader, &settled, state)).await?)
+    let news = news(&visit.reader, &settled, state);
+    match settled.refused.first() {
+        Some((_, failure)) if settled.count() == 0 => {
+            Ok(form_again(failure, page(&ctx, &visit, &which, &said.messages, news).await?))
+        }
+        // What was chosen is gone from the page it stood on.
+        _ => Ok(page(&ctx, &visit, &Which { after: None, ..which }, &[], news).await?.into_response()),
+    }
 }
 
-fn refusal(reader: &Reader, failure: &Failure) -> Markup {
-    html! {
-        (notice(Tone::Bad, &reader.texts.detail(reader.lang, failure)))
-        @if let Some(hint) = reader.texts.hint(reader.lang, failure) { p.help { (hint) } }
+async fn carry_out(ctx: &Ctx, which: &Which, said: &Said, state: State) -> Result<Settled, Failure> {
+    let dispatch = ctx.need::<Dispatch>()?;
+    let Some(shown) = said.all else {
+        if said.messages.is_empty() {
+            return Err(Failure::usage("unknown-none-chosen"));
+        }
+        return unknown::settle_named(&dispatch, &said.messages, state).await;
+    };
+    if !said.sure {
+        return Err(Failure::usage("unknown-not-sure"));
     }
+    let scope: Scope = scope(&dispatch, which.campaign.clone(), which.lane.clone()).await?;
+    let now = unknown::list(ctx.store(), &scope, None, 1).await?;
+    if now.total - now.damaged != shown {
+        return Err(Failure::conflict("unknown-changed").arg("n", count(now.total - now.damaged)));
+    }
+    unknown::settle_all(&dispatch, &scope, state).await
 }
 
 /// What became of it: a lane that runs takes it over within a second.

@@ -8,8 +8,8 @@ use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
-use naru_web::failed::Failed;
-use naru_web::page::part::{Column, Look, Tone, badge, button, empty, heading, notice, prose, section, table, tabs};
+use naru_web::failed::{Failed, form_again, mendable};
+use naru_web::page::part::{Column, Look, Tone, badge, button, empty, heading, prose, refusal, section, table, tabs};
 use naru_web::page::{Markup, Reader, layout, moment, segment};
 use naru_web::person::Person;
 use naru_web::role::Role;
@@ -76,7 +76,7 @@ fn ask(reader: &Reader, action: &str, verb: &str, refused: Refused) -> Markup {
     let say = |key: &str| reader.say(key, &[]);
     let (name, chosen) = refused.map_or(("", "view"), |(form, _)| (form.name.as_str(), form.role.as_str()));
     html! {
-        @if let Some((_, failure)) = refused { (told(reader, failure)) }
+        @if let Some((_, failure)) = refused { (refusal(reader, failure)) }
         form.row-form method="post" action=(action) {
             label { (say("page-name")) input name="name" required autocomplete="off" maxlength="64" value=(name); }
             label { (say("page-role")) (roles(reader, chosen)) }
@@ -92,14 +92,6 @@ fn roles(reader: &Reader, chosen: &str) -> Markup {
                 option value=(role.name()) selected[role.name() == chosen] { (layout::role(reader, role)) }
             }
         }
-    }
-}
-
-fn told(reader: &Reader, failure: &Failure) -> Markup {
-    let hint = reader.texts.hint(reader.lang, failure);
-    html! {
-        (notice(Tone::Bad, &reader.texts.detail(reader.lang, failure)))
-        @if let Some(hint) = hint { p.help { (prose(&hint)) } }
     }
 }
 
@@ -161,12 +153,15 @@ fn person_row(reader: &Reader, it: &Person, own: bool) -> Vec<Markup> {
     ]
 }
 
-async fn add_person(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewName>) -> Result<Markup, Failed> {
+async fn add_person(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewName>) -> Result<Response, Failed> {
     let actor = visit.must(Role::Admin)?;
     let role = role_of(&form)?;
     match person::add(ctx.store(), ctx.clock().now_ms(), actor, &form.name, role).await {
-        Ok(name) => Ok(linked(&ctx, &visit, &name).await?),
-        Err(failure) => Ok(people_page(&ctx, &visit, html! {}, Some((&form, &failure))).await?),
+        Ok(name) => Ok(linked(&ctx, &visit, &name).await?.into_response()),
+        Err(failure) => {
+            let failure = mendable(failure)?;
+            Ok(form_again(&failure, people_page(&ctx, &visit, html! {}, Some((&form, &failure))).await?))
+        }
     }
 }
 
@@ -261,16 +256,19 @@ async fn tokens_page(ctx: &Ctx, visit: &Visit, news: Markup, refused: Refused<'_
     Ok(page(visit, Tab::Tokens, body))
 }
 
-async fn add_token(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewName>) -> Result<Markup, Failed> {
+async fn add_token(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewName>) -> Result<Response, Failed> {
     let actor = visit.must(Role::Admin)?;
     let role = role_of(&form)?;
     match token::add(ctx.store(), ctx.clock().now_ms(), actor, &form.name, role).await {
         Ok(token) => {
             let note = visit.reader.say("token-note", &[("name", &form.name), ("role", role.name())]);
             let news = once(&visit.reader, &note, token.reveal());
-            Ok(tokens_page(&ctx, &visit, news, None).await?)
+            Ok(tokens_page(&ctx, &visit, news, None).await?.into_response())
         }
-        Err(failure) => Ok(tokens_page(&ctx, &visit, html! {}, Some((&form, &failure))).await?),
+        Err(failure) => {
+            let failure = mendable(failure)?;
+            Ok(form_again(&failure, tokens_page(&ctx, &visit, html! {}, Some((&form, &failure))).await?))
+        }
     }
 }
 

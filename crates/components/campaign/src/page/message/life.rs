@@ -1,7 +1,6 @@
 //! One message: its fields, its life as a line of events, its text, and where it stands in the store.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use maud::html;
 use naru_core::failure::Failure;
 use naru_core::masked::Address;
@@ -11,6 +10,7 @@ use naru_dispatch::message::{Channel, Purpose};
 use naru_dispatch::page::tone;
 use naru_dispatch::side::State;
 use naru_dispatch::unknown::SETTLED;
+use naru_web::failed::form_again;
 use naru_web::page::part::{Tone, badge, dot, fields, heading, notice, prose, refusal, section};
 use naru_web::page::{Markup, Reader, count, moment, segment};
 use naru_web::role::Role;
@@ -31,9 +31,8 @@ pub fn page(visit: &Visit, life: &Life, door: Door) -> Response {
     let reader = &visit.reader;
     let say = |key: &str| reader.say(key, &[]);
     let title = say("field-message");
-    let refused = matches!(door, Door::Closed(Some(_), _));
-    let form = match door {
-        Door::Closed(failure, reason) if visit.must(Role::Operate).is_ok() => ask(reader, life, failure, reason),
+    let form = match &door {
+        Door::Closed(failure, reason) if visit.must(Role::Operate).is_ok() => ask(reader, life, *failure, reason),
         Door::Closed(..) => html! {},
         Door::Open => notice(Tone::Warn, &say("page-access-shown")),
     };
@@ -50,8 +49,11 @@ pub fn page(visit: &Visit, life: &Life, door: Door) -> Response {
             (curious(reader, life))
         }
     };
-    let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    (status, visit.page(&format!("{title} {}", life.view.id), body)).into_response()
+    let page = visit.page(&format!("{title} {}", life.view.id), body);
+    match door {
+        Door::Closed(Some(failure), _) => form_again(failure, page),
+        _ => page.into_response(),
+    }
 }
 
 fn about(reader: &Reader, life: &Life) -> Markup {

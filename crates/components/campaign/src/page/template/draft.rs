@@ -5,12 +5,13 @@ use maud::html;
 use naru_core::failure::Failure;
 use naru_dispatch::message::{Channel, Purpose};
 use naru_dispatch::template::{Template, TemplateText, is_id};
+use naru_web::failed::form_again;
 use naru_web::page::part::{heading, prose, refusal, section};
 use naru_web::page::{Markup, Reader, segment};
 use naru_web::visit::Visit;
 
 use super::super::length;
-use super::{Pairs, refused};
+use super::Pairs;
 
 /// Names of fields that hold sample values begin so.
 const SAMPLE: &str = "v.";
@@ -149,7 +150,11 @@ pub fn page(visit: &Visit, path: &str, draft: &Draft, failure: Option<&Failure>)
             }
         }
     };
-    (refused(failure), visit.page(&title, body)).into_response()
+    let page = visit.page(&title, body);
+    match failure {
+        Some(failure) => form_again(failure, page),
+        None => page.into_response(),
+    }
 }
 
 fn written(reader: &Reader, draft: &Draft) -> Markup {

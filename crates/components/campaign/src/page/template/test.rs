@@ -4,14 +4,14 @@ use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 use naru_component::ctx::Ctx;
-use naru_core::failure::{Failure, Kind};
+use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_core::masked::Address;
 use naru_dispatch::address::normalise;
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
-use naru_web::failed::Failed;
+use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::page::part::{empty, heading, prose, refusal, section};
 use naru_web::page::{Markup, Reader, segment};
 use naru_web::role::Role;
@@ -19,7 +19,7 @@ use naru_web::visit::{SignedIn, Visit};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Pairs, refused};
+use super::Pairs;
 use crate::api;
 use crate::item::Item;
 
@@ -117,16 +117,16 @@ pub async fn send(
     };
     match taken {
         Ok(message) => Ok(Redirect::to(&format!("/messages/{message}")).into_response()),
-        Err(failure) if failure.kind == Kind::Refused => {
+        Err(failure) => {
+            let failure = mendable(failure)?;
             let body = html! {
                 (heading(&id, html! {
                     a.button href={ "/templates/" (segment(&id)) } { (visit.reader.say("page-template-back", &[])) }
                 }))
                 (part(&visit.reader, &dispatch, &template, &filled, Some(&failure)))
             };
-            Ok((refused(Some(&failure)), visit.page(&id, body)).into_response())
+            Ok(form_again(&failure, visit.page(&id, body)))
         }
-        Err(failure) => Err(Failed(failure)),
     }
 }
 
