@@ -48,13 +48,13 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
     ctx.offer(Arc::new(page::codes::Counted::default()));
     Component {
         words: vec![
-            Word::new("send", Role::Send, send_word::send).with_upload("to"),
+            Word::new("send", Role::Send, send_word::send).with_upload("to").about(&["template", "name"]),
             Word::reading("campaign list", campaign_word::list),
             Word::reading("campaign show", campaign_word::show),
-            Word::new("campaign pause", Role::Operate, campaign_word::pause),
-            Word::new("campaign resume", Role::Send, campaign_word::resume),
-            Word::new("campaign schedule", Role::Send, campaign_word::schedule),
-            Word::new("campaign cancel", Role::Send, campaign_word::cancel),
+            Word::new("campaign pause", Role::Operate, campaign_word::pause).about(&["campaign"]),
+            Word::new("campaign resume", Role::Send, campaign_word::resume).about(&["campaign"]),
+            Word::new("campaign schedule", Role::Send, campaign_word::schedule).about(&["campaign", "at", "off"]),
+            Word::new("campaign cancel", Role::Send, campaign_word::cancel).about(&["campaign"]),
             Word::reading("message show", message_word::show),
             Word::reading("message find", message_word::find),
             Word::new("template push", Role::Send, template_word::push).with_bring(template_word::bring),

@@ -24,6 +24,7 @@ use naru_dispatch::history;
 use naru_dispatch::page::{outcomes, slices, tone};
 use naru_dispatch::side::State as MessageState;
 use naru_dispatch::template::Measure;
+use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::feed::Parts;
 use naru_web::page::chart::{account, progress, stacked, timeline};
@@ -262,15 +263,20 @@ async fn parts(
     ])
 }
 
+/// Asks whether somebody may steer campaigns, and has it told who did.
+fn steers<'v>(visit: &'v Visit, role: Role, word: &'static str, id: &str) -> Result<&'v Actor, Failure> {
+    visit.act(role, Deed::new(word, &[("campaign", id)]))
+}
+
 async fn pause(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
-    visit.must(Role::Operate)?;
+    steers(&visit, Role::Operate, "campaign pause", &id)?;
     let campaign = find(&ctx, &id).await?;
     ctx.need::<Dispatch>()?.pause(campaign.id).await?;
     Ok(back(&campaign))
 }
 
 async fn resume(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
-    let actor = visit.must(Role::Send)?;
+    let actor = steers(&visit, Role::Send, "campaign resume", &id)?;
     let campaign = find(&ctx, &id).await?;
     may_steer(actor, &campaign)?;
     ctx.need::<Dispatch>()?.resume(campaign.id).await?;
@@ -289,7 +295,8 @@ async fn schedule(
     Path(id): Path<String>,
     Form(form): Form<Schedule>,
 ) -> Result<Response, Failed> {
-    let actor = visit.must(Role::Send)?;
+    let deed = Deed::new("campaign schedule", &[("campaign", &id), ("at", &form.at)]);
+    let actor = visit.act(Role::Send, deed)?;
     let campaign = find(&ctx, &id).await?;
     may_steer(actor, &campaign)?;
     let text = form.at.replace('T', " ");
@@ -308,7 +315,7 @@ async fn schedule(
 }
 
 async fn cancel(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
-    let actor = visit.must(Role::Send)?;
+    let actor = steers(&visit, Role::Send, "campaign cancel", &id)?;
     let campaign = find(&ctx, &id).await?;
     may_steer(actor, &campaign)?;
     ctx.need::<Dispatch>()?.cancel(campaign.id).await?;

@@ -42,7 +42,8 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
             Word::reading("audit", say_audit),
             Word::reading("lane list", lane_word::list),
             Word::reading("unknown list", unknown_word::list),
-            Word::new("unknown settle", Role::Operate, unknown_word::settle),
+            Word::new("unknown settle", Role::Operate, unknown_word::settle)
+                .about(&["as", "lane", "campaign", "messages"]),
         ],
         routes: page::routes(),
         menu: &[

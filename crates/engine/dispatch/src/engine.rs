@@ -486,7 +486,7 @@ impl Dispatch {
         match moved {
             None => Err(Failure::not_found("campaign-unknown").arg("campaign", id)),
             Some(moved) if from.contains(&moved.was) => {
-                tracing::info!(campaign.id = %id, campaign.state = to.name(), "a person moved the campaign on");
+                tracing::info!(campaign.id = %id, campaign.state = to.name(), "the campaign moves on");
                 Ok(moved)
             }
             Some(moved) => {

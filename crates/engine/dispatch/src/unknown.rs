@@ -98,6 +98,17 @@ impl Settled {
     pub fn count(&self) -> u64 {
         self.lanes.values().sum()
     }
+
+    fn log(&self, state: State) {
+        for (lane, count) in &self.lanes {
+            tracing::info!(
+                lane.name = lane,
+                messages = count,
+                message.state = state.name(),
+                "unknown messages are settled"
+            );
+        }
+    }
 }
 
 /// Lists unknown messages after `after`, at most `limit`.
@@ -158,6 +169,7 @@ pub async fn settle_named(
     for (lane, ends) in ends {
         store_ends(dispatch, &lane, ends, &mut settled).await?;
     }
+    settled.log(state);
     Ok(settled)
 }
 
@@ -175,7 +187,10 @@ pub async fn settle_all(dispatch: &Dispatch, scope: &Scope, state: State) -> std
         }
         match found.last() {
             Some(last) if found.len() as i64 == FRAMES => from = beyond(last.id),
-            _ => return Ok(settled),
+            _ => {
+                settled.log(state);
+                return Ok(settled);
+            }
         }
     }
 }

@@ -172,24 +172,10 @@ pub async fn settle(ctx: Ctx, call: Call<SettleArgs>) -> Result<Answer, Failure>
     } else {
         unknown::settle_named(&dispatch, &messages, state).await?
     };
-    log(&settled, state, &call.actor.name);
     // One message that cannot be settled is one failure.
     match settled.refused.as_slice() {
         [(_, failure)] if settled.count() == 0 => Err(failure.clone()),
         _ => answered(&ctx, call.lang, &settled, state),
-    }
-}
-
-/// Tells the log who said so.
-pub(crate) fn log(settled: &Settled, state: State, who: &str) {
-    for (lane, count) in &settled.lanes {
-        tracing::info!(
-            lane.name = lane,
-            messages = count,
-            message.state = state.name(),
-            who,
-            "a person settled unknown messages"
-        );
     }
 }
 

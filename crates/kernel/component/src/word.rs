@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use naru_core::failure::Failure;
 use naru_core::masked::without_value;
 use naru_core::text::Lang;
+use naru_web::deed::Deed;
 use naru_web::role::{Actor, Role};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,6 +35,7 @@ pub struct Word {
     pub often: bool,
     /// The argument that names a file to hand over: `Some("to")` for `send --to FILE`.
     pub upload: Option<&'static str>,
+    about: &'static [&'static str],
     bring: Option<Bring>,
     command: fn(&'static str) -> Command,
     parse: fn(&clap::ArgMatches) -> Result<Value, clap::Error>,
@@ -93,6 +95,7 @@ impl Word {
             slack: false,
             often: false,
             upload: None,
+            about: &[],
             bring: None,
             command: |name| A::augment_args(Command::new(name)),
             parse: |matches| {
@@ -126,6 +129,26 @@ impl Word {
     pub fn said_often(mut self) -> Word {
         self.often = true;
         self
+    }
+
+    /// Says which arguments the log names when it was said: what it was done to, and nothing that is secret or anybody's.
+    pub fn about(mut self, arguments: &'static [&'static str]) -> Word {
+        self.about = arguments;
+        self
+    }
+
+    /// What it does with these arguments, for the log.
+    pub fn deed(&self, args: &Value) -> Deed {
+        let told = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Array(all) if all.is_empty() => None,
+            Value::Array(all) => Some(all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")),
+            other => Some(other.to_string()),
+        };
+        let about: Vec<_> = self.about.iter().filter_map(|name| Some((*name, told(&args[*name])?))).collect();
+        let about: Vec<_> = about.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Deed::new(self.path, &about)
     }
 
     /// Says which argument names a file that must come along.

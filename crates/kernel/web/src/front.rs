@@ -59,7 +59,7 @@ fn cross_origin(_: ProtectionError) -> Response {
     Failed(Failure::new(Kind::Forbidden, "cross-origin")).into_response()
 }
 
-/// Finds out who asks, and tells what went wrong.
+/// Finds out who asks, and tells what went wrong, or who did what.
 async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&web, door, &parts).await;
@@ -74,7 +74,12 @@ async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Ne
             log(route.as_ref().map_or("none", MatchedPath::as_str), &failure);
             tell(&visit, safe, &failure)
         }
-        None => tell_bare(&visit, response),
+        None => {
+            if response.status().is_success() || response.status().is_redirection() {
+                visit.tell_deed();
+            }
+            tell_bare(&visit, response)
+        }
     }
 }
 

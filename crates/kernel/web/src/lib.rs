@@ -9,6 +9,7 @@
 //! Must never know: what a message, a campaign or a component is. A change must keep this: nothing inline in a page
 //! (the content security policy forbids it), every sentence in both languages, and every queue and table bounded.
 
+pub mod deed;
 pub mod failed;
 pub mod feed;
 pub mod front;

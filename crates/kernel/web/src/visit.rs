@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, USER_AGENT};
@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use naru_core::failure::{Failure, Kind};
 use naru_core::text::Lang;
 
+use crate::deed::Deed;
 use crate::failed::Failed;
 use crate::front::Door;
 use crate::page::Reader;
@@ -49,6 +50,8 @@ pub struct Asked {
     pub(crate) session: Option<Session>,
     pub(crate) session_cookie: Option<String>,
     actor: Result<Actor, Failure>,
+    /// What is being done.
+    deed: OnceLock<Deed>,
 }
 
 /// Whoever is signed in. A handler that takes it answers nobody else: a person is led to the sign-in page, a program
@@ -77,6 +80,21 @@ impl Asked {
         let actor = self.actor.as_ref().map_err(Failure::clone)?;
         actor.must(role)?;
         Ok(actor)
+    }
+
+    /// As [`Asked::must`] for a form that does something: where it is done, the log says who did it.
+    pub fn act(&self, role: Role, deed: Deed) -> Result<&Actor, Failure> {
+        let actor = self.must(role)?;
+        // A request does one thing; the first is what it was sent for.
+        let _ = self.deed.set(deed);
+        Ok(actor)
+    }
+
+    /// Tells the log what was done, where something was.
+    pub(crate) fn tell_deed(&self) {
+        if let (Some(deed), Ok(actor)) = (self.deed.get(), &self.actor) {
+            deed.log(actor);
+        }
     }
 
     /// A whole page around `body`, with the menu as far as the person's role reaches.
@@ -126,6 +144,7 @@ impl Visit {
             session: None,
             session_cookie: cookie::session(headers).map(str::to_owned),
             actor: Err(Failure::new(Kind::Unauthorized, "sign-in-needed")),
+            deed: OnceLock::new(),
         };
         asked.identify(door, headers).await;
         Visit(Arc::new(asked))

@@ -101,11 +101,11 @@ async fn begin(ctx: Ctx, door: Door, word: Word, visit: &Visit, request: Request
     };
     let activity = ctx.lifecycle().activity("word");
     let work = async move {
-        let name = call.actor.name.clone();
+        let (actor, deed) = (call.actor.clone(), word.deed(&call.args));
         let outcome = word.say(ctx, call).await;
         match &outcome {
             Ok(_) if word.reads || word.often => {}
-            Ok(_) => tracing::info!(word.path = word.path, actor.name = name, "word said"),
+            Ok(_) => deed.log(&actor),
             Err(error) if error.kind == Kind::Bug => tracing::error!(word.path = word.path, %error, "word failed"),
             Err(error) => tracing::debug!(word.path = word.path, %error, "word refused"),
         }

@@ -67,7 +67,7 @@ pub fn words() -> Vec<Word> {
     vec![
         Word::reading("instance list", list),
         Word::reading("instance wait", wait),
-        Word::new("drain", Role::Operate, drain),
+        Word::new("drain", Role::Operate, drain).about(&["instance", "undo"]),
     ]
 }
 

@@ -66,12 +66,12 @@ struct Enable {
 /// The words.
 pub fn words() -> Vec<Word> {
     vec![
-        Word::new("user add", Role::Admin, add),
-        Word::new("user link", Role::Admin, link),
+        Word::new("user add", Role::Admin, add).about(&["name", "role"]),
+        Word::new("user link", Role::Admin, link).about(&["name"]),
         for_admins(Word::reading("user list", list)),
-        Word::new("user role", Role::Admin, set_role),
-        Word::new("user disable", Role::Admin, disable),
-        Word::new("user enable", Role::Admin, enable),
+        Word::new("user role", Role::Admin, set_role).about(&["name", "role"]),
+        Word::new("user disable", Role::Admin, disable).about(&["name"]),
+        Word::new("user enable", Role::Admin, enable).about(&["name"]),
     ]
 }
 

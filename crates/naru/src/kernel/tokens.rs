@@ -40,9 +40,9 @@ struct Revoke {
 /// The words.
 pub fn words() -> Vec<Word> {
     vec![
-        Word::new("token add", Role::Admin, add),
+        Word::new("token add", Role::Admin, add).about(&["name", "role"]),
         for_admins(Word::reading("token list", list)),
-        Word::new("token revoke", Role::Admin, revoke),
+        Word::new("token revoke", Role::Admin, revoke).about(&["name"]),
     ]
 }
 

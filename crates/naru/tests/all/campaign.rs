@@ -498,6 +498,8 @@ async fn a_campaign_that_waits_begins_by_a_word_at_its_time_or_by_a_page() {
     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
     house.done(&["campaign", "schedule", "timed", "--at", &at.to_string()]);
     eventually("the other to be done at its time", PATIENCE, async || (state("timed") == "done").then_some(())).await;
+    // It was nobody's word.
+    assert!(!serve.process.errors().contains("a person moved"));
     let (code, said) = house.refused(&["campaign", "schedule", "timed", "--off"]);
     assert!(code == 1 && said.contains("does not wait to begin"), "{said}");
 

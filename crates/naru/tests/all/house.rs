@@ -91,6 +91,17 @@ impl Serve {
         .await
     }
 
+    /// Waits until the log says that somebody did what this word does with these arguments, and returns the line.
+    pub async fn said(&mut self, word: &str, about: &str) -> Value {
+        eventually(&format!("the log to tell of {word} {about}"), PATIENCE, async || {
+            let lines = self.process.errors();
+            let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let is_meant = |line: &Value| line["word.path"] == word && line["word.about"] == about;
+            lines.into_iter().find(|line| line["message"] == "word said" && is_meant(line))
+        })
+        .await
+    }
+
     /// As [`naru_testkit::process::Process::stop`]: asks it to stop and expects that all ended well.
     pub async fn stop(mut self) {
         let status = self.process.stop().await;

@@ -58,6 +58,60 @@ async fn people_and_tokens_are_kept_by_forms() {
 }
 
 #[tokio::test]
+async fn who_did_it_stands_in_the_log_however_it_was_asked_for() {
+    let house = House::new();
+    house.done(&["template", "push", "templates"]);
+    house.write("c.csv", "to,name,order\n010-1111-2222,민수,1\n");
+    let mut serve = house.serve().await;
+    let admin = Browser::of(&house, &serve, "minji", "admin").await;
+    let send = ["send", "--template", "shipped", "--to", "c.csv", "--name", "spring", "--hold"];
+    house.done(&send);
+    let list = admin.get("/campaigns").await.html;
+    let id = list.split("href=\"/campaigns/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let instance = admin.get("/running").await.html;
+    let instance = instance.split("action=\"/running/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let mut secrets = Vec::new();
+    let mut check = async |path: &str, form: &[(&str, &str)], word: &str, about: &str| {
+        let page = admin.post(path, form).await;
+        let shown = page.html.split("shown-once\">").nth(1).map(|shown| shown.split('<').next().unwrap());
+        secrets.extend(shown.map(|shown| shown.rsplit('/').next().unwrap().to_owned()));
+        assert!(matches!(page.status, 200 | 303), "{path}: {} {}", page.status, page.html);
+        let line = serve.said(word, about).await;
+        assert_eq!(line["actor.name"], "minji", "{line}");
+    };
+    check("/settings/people", &[("name", "jun"), ("role", "view")], "user add", "name=jun role=view").await;
+    check("/settings/people/jun/link", &[], "user link", "name=jun").await;
+    check("/settings/people/jun/role", &[("role", "send")], "user role", "name=jun role=send").await;
+    check("/settings/people/jun/disable", &[], "user disable", "name=jun").await;
+    check("/settings/people/jun/enable", &[], "user enable", "name=jun").await;
+    check("/settings/tokens", &[("name", "shop"), ("role", "send")], "token add", "name=shop role=send").await;
+    check("/settings/tokens/shop/revoke", &[], "token revoke", "name=shop").await;
+    let about = format!("instance={instance}");
+    check(&format!("/running/{instance}/drain"), &[], "drain", &about).await;
+    let about = format!("{about} undo=true");
+    check(&format!("/running/{instance}/undrain"), &[], "drain", &about).await;
+    let (campaign, about) = (format!("/campaigns/{id}"), format!("campaign={id}"));
+    let at = [("at", "2099-01-01T09:00")];
+    check(&format!("{campaign}/schedule"), &at, "campaign schedule", &format!("{about} at=2099-01-01T09:00")).await;
+    check(&format!("{campaign}/start"), &[], "campaign resume", &about).await;
+    check(&format!("{campaign}/cancel"), &[], "campaign cancel", &about).await;
+
+    // Whoever reads the log can do nothing with it.
+    assert_eq!(secrets.len(), 3);
+    let log = serve.process.errors();
+    assert!(secrets.iter().all(|secret| !log.contains(secret)), "{secrets:?} {log}");
+    // What was refused was not done.
+    let refused = admin.post("/settings/people", &[("name", "jun"), ("role", "admin")]).await;
+    assert_eq!(refused.status, 409);
+    // The same word by the API.
+    house.done(&["user", "role", "jun", "operate"]);
+    let line = serve.said("user role", "name=jun role=operate").await;
+    assert_eq!(line["actor.name"], "local", "{line}");
+    assert!(!serve.process.errors().contains("name=jun role=admin"));
+    serve.stop().await;
+}
+
+#[tokio::test]
 async fn a_role_that_is_too_small_is_named() {
     let house = House::new();
     let serve = house.serve().await;

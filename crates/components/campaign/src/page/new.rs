@@ -8,15 +8,17 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, StatusCode};
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_component::word::Progress;
 use naru_core::failure::{Failure, Kind};
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::import::Done;
-use naru_web::failed::Failed;
+use naru_web::deed::Deed;
+use naru_web::failed::{Failed, form_again, mendable};
+use naru_web::page::Markup;
 use naru_web::page::part::{heading, prose, refusal, section};
 use naru_web::role::Role;
 use naru_web::upload::{self, Upload};
@@ -56,9 +58,9 @@ struct Sent {
     file: Option<(String, Result<Upload, Failure>)>,
 }
 
-async fn begin(State(ctx): State<Ctx>, visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Failed> {
+async fn begin(State(ctx): State<Ctx>, visit: Visit, Query(typed): Query<Typed>) -> Result<Markup, Failed> {
     visit.must(Role::Send)?;
-    form(&ctx, &visit, &typed, None).await
+    Ok(form(&ctx, &visit, &typed, None).await?)
 }
 
 /// Takes the file in, and leads to its campaign.
@@ -73,8 +75,8 @@ async fn take(
     let Sent { typed, file } = read(&ctx, form_data, is_heard_out(&headers)).await?;
     let (file, upload) = match file {
         Some((file, Ok(upload))) => (file, upload),
-        Some((_, Err(failure))) => return form(&ctx, &visit, &typed, Some(&failure)).await,
-        None => return form(&ctx, &visit, &typed, Some(&Failure::refused("upload-none"))).await,
+        Some((_, Err(failure))) => return again(&ctx, &visit, &typed, failure).await,
+        None => return again(&ctx, &visit, &typed, Failure::refused("upload-none")).await,
     };
     let order = Order {
         template: typed.template.trim().to_owned(),
@@ -92,14 +94,14 @@ async fn take(
             Taking::Before(done) => Err(repeated(&name, done)),
         }
     };
+    visit.act(Role::Send, Deed::new("send", &[("template", &typed.template), ("name", &typed.name)]))?;
     match begun.await {
         Ok(open) => {
             let campaign = open.campaign();
             read_on(&ctx, *open, upload);
             Ok(Redirect::to(&format!("/campaigns/{campaign}")).into_response())
         }
-        Err(failure) if matches!(failure.kind, Kind::Bug | Kind::Unavailable) => Err(Failed(failure)),
-        Err(failure) => form(&ctx, &visit, &typed, Some(&failure)).await,
+        Err(failure) => again(&ctx, &visit, &typed, failure).await,
     }
 }
 
@@ -177,7 +179,13 @@ fn broken(error: MultipartError) -> Failure {
     Failure::refused("upload-broken").cause(&error)
 }
 
-async fn form(ctx: &Ctx, visit: &Visit, typed: &Typed, failure: Option<&Failure>) -> Result<Response, Failed> {
+/// The form once more, with what was typed and why it was refused.
+async fn again(ctx: &Ctx, visit: &Visit, typed: &Typed, failure: Failure) -> Result<Response, Failed> {
+    let failure = mendable(failure)?;
+    Ok(form_again(&failure, form(ctx, visit, typed, Some(&failure)).await?))
+}
+
+async fn form(ctx: &Ctx, visit: &Visit, typed: &Typed, failure: Option<&Failure>) -> Result<Markup, Failure> {
     let reader = &visit.reader;
     let say = |key: &str| reader.say(key, &[]);
     let templates = ctx.need::<Dispatch>()?.templates().page("", TEMPLATES).await?;
@@ -217,8 +225,5 @@ async fn form(ctx: &Ctx, visit: &Visit, typed: &Typed, failure: Option<&Failure>
             }
         }))
     };
-    let status = failure.map_or(StatusCode::OK, |failure| {
-        StatusCode::from_u16(failure.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    });
-    Ok((status, visit.page(&title, body)).into_response())
+    Ok(visit.page(&title, body))
 }

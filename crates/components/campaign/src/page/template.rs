@@ -17,6 +17,7 @@ use naru_dispatch::engine::Dispatch;
 use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
 use naru_dispatch::templates::TemplateRow;
+use naru_web::deed::Deed;
 use naru_web::failed::{Failed, mendable};
 use naru_web::page::part::{Tone, empty, fields, heading, notice, section};
 use naru_web::page::{Markup, Reader, moment, segment};
@@ -238,6 +239,7 @@ async fn take(ctx: &Ctx, visit: &Visit, path: &str, mut draft: Draft) -> Result<
     if !draft.is_to_save {
         return Ok(draft::page(visit, path, &draft, None));
     }
+    visit.act(Role::Send, Deed::new("template push", &[("template", &draft.id)]))?;
     let dispatch = ctx.need::<Dispatch>()?;
     let saved = match draft.text() {
         Ok(text) => dispatch.templates().push_onto(text, draft.onto, &actor.name, ctx.clock().now_ms()).await,

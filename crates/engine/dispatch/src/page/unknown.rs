@@ -9,6 +9,7 @@ use axum::routing::get;
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::failure::Failure;
+use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::page::part::{Column, Tone, empty, heading, notice, refusal, section, table};
 use naru_web::page::{Markup, Reader, count, moment};
@@ -21,7 +22,7 @@ use crate::engine::Dispatch;
 use crate::message::MessageId;
 use crate::side::State;
 use crate::unknown::{self, Page, Scope, Settled, Unknown};
-use crate::unknown_word::{log, scope};
+use crate::unknown_word::scope;
 
 /// Messages of one page: as many as a person looks through.
 const PAGE: usize = 50;
@@ -217,9 +218,10 @@ impl Said {
 }
 
 async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body: String) -> Result<Response, Failed> {
+    visit.must(Role::Operate)?;
     let said = Said::read(&body);
     let state = said.state.ok_or_else(|| Failure::usage("request-malformed"))?;
-    let who = visit.must(Role::Operate)?.name.clone();
+    visit.act(Role::Operate, deed(&which, &said, state))?;
     let settled = match carry_out(&ctx, &which, &said, state).await {
         Ok(settled) => settled,
         Err(failure) => {
@@ -228,7 +230,6 @@ async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body
             return Ok(form_again(&failure, page(&ctx, &visit, &which, &said.messages, why).await?));
         }
     };
-    log(&settled, state, &who);
     let news = news(&visit.reader, &settled, state);
     match settled.refused.first() {
         Some((_, failure)) if settled.count() == 0 => {
@@ -237,6 +238,19 @@ async fn settle(Of(ctx): Of<Ctx>, visit: Visit, Query(which): Query<Which>, body
         // What was chosen is gone from the page it stood on.
         _ => Ok(page(&ctx, &visit, &Which { after: None, ..which }, &[], news).await?.into_response()),
     }
+}
+
+fn deed(which: &Which, said: &Said, state: State) -> Deed {
+    let messages = said.messages.join(",");
+    let named = said.all.is_none();
+    let about = [
+        ("as", Some(state.name())),
+        ("lane", which.lane.as_deref().filter(|_| !named)),
+        ("campaign", which.campaign.as_deref().filter(|_| !named)),
+        ("messages", named.then_some(messages.as_str())),
+    ];
+    let about: Vec<(&str, &str)> = about.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    Deed::new("unknown settle", &about)
 }
 
 async fn carry_out(ctx: &Ctx, which: &Which, said: &Said, state: State) -> Result<Settled, Failure> {

@@ -14,6 +14,7 @@ use naru_core::failure::Failure;
 use naru_job::lease::{self, Held};
 use naru_job::presence::{self, DRAIN_MS, Seen};
 use naru_job::turn::{self, Last};
+use naru_web::deed::Deed;
 use naru_web::failed::Failed;
 use naru_web::feed::Parts;
 use naru_web::page::part::{Column, Tone, badge, empty, heading, section, table};
@@ -196,15 +197,16 @@ async fn all_leases(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
 }
 
 async fn drain(State(ctx): State<Ctx>, visit: Visit, Path(instance): Path<String>) -> Result<Response, Failed> {
-    change(&ctx, &visit, &instance, DRAIN_MS).await
+    visit.act(Role::Operate, Deed::new("drain", &[("instance", &instance)]))?;
+    change(&ctx, &instance, DRAIN_MS).await
 }
 
 async fn undrain(State(ctx): State<Ctx>, visit: Visit, Path(instance): Path<String>) -> Result<Response, Failed> {
-    change(&ctx, &visit, &instance, 0).await
+    visit.act(Role::Operate, Deed::new("drain", &[("instance", &instance), ("undo", "true")]))?;
+    change(&ctx, &instance, 0).await
 }
 
-async fn change(ctx: &Ctx, visit: &Visit, instance: &str, last_ms: Millis) -> Result<Response, Failed> {
-    visit.must(Role::Operate)?;
+async fn change(ctx: &Ctx, instance: &str, last_ms: Millis) -> Result<Response, Failed> {
     let known = instances::seen(ctx).await?;
     instances::must_know(&known, instance)?;
     presence::drain(ctx.store(), Some(instance), last_ms).await?;

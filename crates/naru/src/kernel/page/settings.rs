@@ -8,6 +8,7 @@ use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
+use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::page::part::{Column, Look, Tone, badge, button, empty, heading, prose, refusal, section, table, tabs};
 use naru_web::page::{Markup, Reader, layout, moment, segment};
@@ -57,6 +58,12 @@ impl Tab {
 struct NewName {
     name: String,
     role: String,
+}
+
+impl NewName {
+    fn deed(&self, word: &'static str) -> Deed {
+        Deed::new(word, &[("name", &self.name), ("role", &self.role)])
+    }
 }
 
 /// What a form that was refused is shown with again.
@@ -154,7 +161,7 @@ fn person_row(reader: &Reader, it: &Person, own: bool) -> Vec<Markup> {
 }
 
 async fn add_person(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewName>) -> Result<Response, Failed> {
-    let actor = visit.must(Role::Admin)?;
+    let actor = visit.act(Role::Admin, form.deed("user add"))?;
     let role = role_of(&form)?;
     match person::add(ctx.store(), ctx.clock().now_ms(), actor, &form.name, role).await {
         Ok(name) => Ok(linked(&ctx, &visit, &name).await?.into_response()),
@@ -166,7 +173,7 @@ async fn add_person(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewNa
 }
 
 async fn new_link(State(ctx): State<Ctx>, visit: Visit, Path(name): Path<String>) -> Result<Markup, Failed> {
-    visit.must(Role::Admin)?;
+    visit.act(Role::Admin, Deed::new("user link", &[("name", &name)]))?;
     Ok(linked(&ctx, &visit, &name).await?)
 }
 
@@ -190,6 +197,7 @@ async fn set_role(
     Path(name): Path<String>,
     Form(form): Form<OnlyRole>,
 ) -> Result<Response, Failed> {
+    visit.act(Role::Admin, Deed::new("user role", &[("name", &name), ("role", &form.role)]))?;
     not_oneself(&visit, &name)?;
     let role = form.role.parse().map_err(|_| Failure::usage("request-malformed"))?;
     person::set_role(ctx.store(), &name, role).await?;
@@ -202,13 +210,14 @@ struct OnlyRole {
 }
 
 async fn disable(State(ctx): State<Ctx>, visit: Visit, Path(name): Path<String>) -> Result<Response, Failed> {
+    visit.act(Role::Admin, Deed::new("user disable", &[("name", &name)]))?;
     not_oneself(&visit, &name)?;
     person::disable(ctx.store(), &name).await?;
     Ok(Redirect::to("/settings/people").into_response())
 }
 
 async fn enable(State(ctx): State<Ctx>, visit: Visit, Path(name): Path<String>) -> Result<Response, Failed> {
-    visit.must(Role::Admin)?;
+    visit.act(Role::Admin, Deed::new("user enable", &[("name", &name)]))?;
     person::enable(ctx.store(), &name).await?;
     Ok(Redirect::to("/settings/people").into_response())
 }
@@ -257,7 +266,7 @@ async fn tokens_page(ctx: &Ctx, visit: &Visit, news: Markup, refused: Refused<'_
 }
 
 async fn add_token(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewName>) -> Result<Response, Failed> {
-    let actor = visit.must(Role::Admin)?;
+    let actor = visit.act(Role::Admin, form.deed("token add"))?;
     let role = role_of(&form)?;
     match token::add(ctx.store(), ctx.clock().now_ms(), actor, &form.name, role).await {
         Ok(token) => {
@@ -273,7 +282,7 @@ async fn add_token(State(ctx): State<Ctx>, visit: Visit, Form(form): Form<NewNam
 }
 
 async fn revoke(State(ctx): State<Ctx>, visit: Visit, Path(name): Path<String>) -> Result<Response, Failed> {
-    visit.must(Role::Admin)?;
+    visit.act(Role::Admin, Deed::new("token revoke", &[("name", &name)]))?;
     token::revoke(ctx.store(), &name).await?;
     Ok(Redirect::to("/settings/tokens").into_response())
 }
