@@ -26,7 +26,7 @@ use naru_dispatch::side::State as MessageState;
 use naru_dispatch::template::Measure;
 use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
-use naru_web::feed::Parts;
+use naru_web::feed::{self, Parts};
 use naru_web::page::chart::{account, progress, stacked, timeline};
 use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, refusal, section};
 use naru_web::page::{Markup, Reader, count, moment};
@@ -116,9 +116,12 @@ async fn page(ctx: &Ctx, visit: &Visit, campaign: &Campaign, refused: Refused<'_
         (reader.say("field-refused", &[]), html! { (count(campaign.refused)) }),
     ]);
     let body = html! {
-        // What was typed is not for the next drawing to take away.
-        div data-live=[refused.is_none().then(|| format!("/campaigns/{}/live", campaign.id))] {
-            @for (id, html) in parts(ctx, reader, campaign, actor, refused).await? { div id=(id) { (html) } }
+        @let parts = parts(ctx, reader, campaign, actor, refused).await?;
+        @if refused.is_some() {
+            // What was typed is not for the next drawing to take away.
+            div.parts { @for (id, html) in parts { div id=(id) { (html) } } }
+        } @else {
+            (feed::live(&format!("/campaigns/{}/live", campaign.id), parts))
         }
         (section(&reader.say("page-about", &[]), about))
     };
@@ -215,11 +218,11 @@ async fn live(
     let id = find(&ctx, &id).await?.id;
     // Whoever has the same role sees the same.
     let feed = format!("campaign {id} {}", actor.role);
-    let draw = move |reader: Reader| -> BoxFuture<'static, Option<Parts>> {
+    let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let (ctx, actor) = (ctx.clone(), actor.clone());
         Box::pin(async move {
-            let campaign = campaign::show(ctx.store(), id).await.ok()??;
-            parts(&ctx, &reader, &campaign, &actor, None).await.ok()
+            let Some(campaign) = campaign::show(ctx.store(), id).await? else { return Ok(None) };
+            parts(&ctx, &reader, &campaign, &actor, None).await.map(Some)
         })
     };
     Ok(visit.web().feed(&feed, &visit.reader, seen, Arc::new(draw))?)

@@ -12,13 +12,14 @@ use axum::Router;
 use axum::extract::State as Of;
 use axum::response::Response;
 use axum::routing::get;
+use futures_util::future::BoxFuture;
 use maud::html;
 use naru_component::ctx::Ctx;
 use naru_component::{Concern, Panel};
 use naru_core::clock::{Micros, Millis};
 use naru_core::failure::Failure;
 use naru_web::failed::Failed;
-use naru_web::feed::Parts;
+use naru_web::feed::{self, Parts};
 use naru_web::page::chart::{Slice, Timeline, account, gauge, timeline};
 use naru_web::page::part::{Tone, badge, empty, heading, section};
 use naru_web::page::{Markup, Reader, count, moment};
@@ -98,15 +99,15 @@ async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Fai
     let title = reader.say("lanes-title", &[]);
     let body = html! {
         (heading(&title, html! {}))
-        div data-live="/lanes/live" { div id="lanes" { (lanes(&ctx, reader).await?) } }
+        (feed::live("/lanes/live", vec![("lanes", lanes(&ctx, reader).await?)]))
     };
     Ok(visit.page(&title, body))
 }
 
 async fn live(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Resume(seen): Resume) -> Result<Response, Failed> {
-    let draw = move |reader: Reader| -> futures_util::future::BoxFuture<'static, Option<Parts>> {
+    let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let ctx = ctx.clone();
-        Box::pin(async move { Some(vec![("lanes", lanes(&ctx, &reader).await.ok()?)]) })
+        Box::pin(async move { Ok(Some(vec![("lanes", lanes(&ctx, &reader).await?)])) })
     };
     Ok(visit.web().feed("lanes", &visit.reader, seen, Arc::new(draw))?)
 }

@@ -2,7 +2,7 @@
 //
 // An element with `data-live="/path"` subscribes to that path. Each event carries parts: [[element id, its new
 // content], …], put in place at once. The id of the last event goes along when the stream is asked for again, so only
-// what was missed comes back. A hidden tab lets go of its stream: browsers allow six connections to a house.
+// what was missed comes back; `data-seen` is the id of what the page came with. A hidden tab lets go of its stream: browsers allow six connections to a house.
 "use strict";
 (() => {
   const RETRY_MS_MIN = 1000;
@@ -12,9 +12,9 @@
   const lost = new Set();
 
   class Live {
-    constructor(path) {
-      this.path = path;
-      this.seen = null;
+    constructor({ live, seen }) {
+      this.path = live;
+      this.seen = seen ?? null;
       this.source = null;
       this.timer = 0;
       this.retryMs = RETRY_MS_MIN;
@@ -92,7 +92,7 @@
   document.addEventListener("toggle", reach, true);
   reach();
 
-  for (const element of document.querySelectorAll("[data-live]")) new Live(element.dataset.live);
+  for (const element of document.querySelectorAll("[data-live]")) new Live(element.dataset);
 
   // A form with `data-preview="id id"` is asked for again while it is filled in, and those parts of the answer are shown.
   for (const form of document.querySelectorAll("form[data-preview]")) {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
+use maud::html;
 use naru_core::failure::Failure;
-use naru_core::lifecycle::Lifecycle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use xxhash_rust::xxh3::xxh3_64;
@@ -29,8 +29,9 @@ const DRAW_SHARE: u32 = 10;
 pub type Parts = Vec<(&'static str, Markup)>;
 
 /// Draws the live parts of a page for a reader of some language; `None` where there is nothing to look at any more. Others
-/// of the same language see it too, so it shows what everybody may see.
-pub type Draw = Arc<dyn Fn(Reader) -> BoxFuture<'static, Option<Parts>> + Send + Sync>;
+/// of the same language see it too, so it shows what everybody who opens the feed may see. One that fails is left out,
+/// and readers keep what they have.
+pub type Draw = Arc<dyn Fn(Reader) -> BoxFuture<'static, Result<Option<Parts>, Failure>> + Send + Sync>;
 
 /// Pages that are being drawn.
 #[derive(Default)]
@@ -72,6 +73,16 @@ impl Drawn {
     }
 }
 
+/// The live parts within their page, which says what of its feed at `path` it shows already.
+pub fn live(path: &str, parts: Parts) -> Markup {
+    let drawn = Drawn::of(parts);
+    html! {
+        div data-live=(path) data-seen=(drawn.id) {
+            @for part in &drawn.parts { div id=(part.target) { (part.html) } }
+        }
+    }
+}
+
 impl Web {
     /// Answers with what changes of the page `name`, drawn once for all who look at it in this language.
     pub fn feed(&self, name: &str, reader: &Reader, seen: Option<u64>, draw: Draw) -> Result<Response, Failure> {
@@ -80,10 +91,14 @@ impl Web {
         self.live(stream::unfold(start, |(mut drawn, feed, mut seen, mut prints)| async move {
             loop {
                 let now = drawn.borrow_and_update().clone();
-                if let Some(now) = now.filter(|now| seen != Some(now.id)) {
+                if let Some(now) = now {
+                    let is_new = seen != Some(now.id);
                     let patch = now.since(&prints);
+                    // Also of what was seen before: the next patch is what changed since.
                     (seen, prints) = (Some(now.id), now.prints());
-                    return Some((patch, (drawn, feed, seen, prints)));
+                    if is_new {
+                        return Some((patch, (drawn, feed, seen, prints)));
+                    }
                 }
                 // Nobody draws any more: there is nothing to see.
                 drawn.changed().await.ok()?;
@@ -104,8 +119,9 @@ impl Feeds {
         let feed = Arc::new(Feed { drawn });
         feeds.insert(key, Arc::downgrade(&feed));
         let (looking, web, reader) = (Arc::downgrade(&feed), web.clone(), reader.clone());
-        let lifecycle = web.lifecycle().clone();
-        lifecycle.clone().spawn("live page", work(lifecycle, looking, web, reader, draw, sender));
+        let drawing =
+            Drawing { name: name.to_owned(), looking, web: web.clone(), reader, draw, drawn: sender, fails: false };
+        web.lifecycle().spawn("live page", drawing.work());
         feed
     }
 
@@ -114,27 +130,50 @@ impl Feeds {
     }
 }
 
-/// Draws while anybody looks.
-async fn work(
-    lifecycle: Lifecycle,
+/// One page being drawn.
+struct Drawing {
+    name: String,
     looking: Weak<Feed>,
     web: Web,
-    mut reader: Reader,
+    reader: Reader,
     draw: Draw,
     drawn: watch::Sender<Option<Arc<Drawn>>>,
-) {
-    while looking.strong_count() > 0 && !lifecycle.is_stopping() {
-        let began = Instant::now();
-        reader.now = web.now();
-        let Some(parts) = draw(reader.clone()).await else { return };
-        let now = Drawn::of(parts);
-        drawn.send_if_modified(|before| {
+    /// Whether the last drawing failed: told once, and once when it is over.
+    fails: bool,
+}
+
+impl Drawing {
+    /// Draws while anybody looks.
+    async fn work(mut self) {
+        let lifecycle = self.web.lifecycle().clone();
+        while self.looking.strong_count() > 0 && !lifecycle.is_stopping() {
+            let began = Instant::now();
+            self.reader.now = self.web.now();
+            match (self.draw)(self.reader.clone()).await {
+                Ok(Some(parts)) => self.show(Drawn::of(parts)),
+                Ok(None) => return,
+                Err(failure) => self.leave_out(&failure),
+            }
+            sleep_until(Instant::now() + DRAW_EVERY.max(began.elapsed() * DRAW_SHARE)).await;
+        }
+    }
+
+    fn show(&mut self, now: Drawn) {
+        if std::mem::take(&mut self.fails) {
+            tracing::info!(feed.name = self.name, "the live page is drawn again");
+        }
+        self.drawn.send_if_modified(|before| {
             let is_new = before.as_ref().is_none_or(|before| before.id != now.id);
             if is_new {
                 *before = Some(Arc::new(now));
             }
             is_new
         });
-        sleep_until(Instant::now() + DRAW_EVERY.max(began.elapsed() * DRAW_SHARE)).await;
+    }
+
+    fn leave_out(&mut self, failure: &Failure) {
+        if !std::mem::replace(&mut self.fails, true) {
+            tracing::warn!(feed.name = self.name, error = %failure, "a live page could not be drawn, trying again");
+        }
     }
 }

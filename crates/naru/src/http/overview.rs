@@ -12,7 +12,7 @@ use naru_component::ctx::Ctx;
 use naru_component::{Component, Concern, Concerns, Panel};
 use naru_core::failure::Failure;
 use naru_web::failed::Failed;
-use naru_web::feed::Parts;
+use naru_web::feed::{self, Parts};
 use naru_web::page::part::{Tone, badge, heading, notice, prose, section};
 use naru_web::page::{Markup, Reader};
 use naru_web::visit::{Resume, SignedIn, Visit};
@@ -48,9 +48,7 @@ async fn show(State(overview): State<Overview>, visit: Visit, _: SignedIn) -> Re
     let parts = overview.draw(&visit.reader).await;
     let body = html! {
         (heading(&title, html! {}))
-        div data-live="/overview/live" {
-            @for (id, html) in parts { div id=(id) { (html) } }
-        }
+        (feed::live("/overview/live", parts))
     };
     Ok(visit.page(&title, body))
 }
@@ -61,9 +59,9 @@ async fn live(
     _: SignedIn,
     Resume(seen): Resume,
 ) -> Result<Response, Failed> {
-    let draw = move |reader: Reader| -> BoxFuture<'static, Option<Parts>> {
+    let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let overview = overview.clone();
-        Box::pin(async move { Some(overview.draw(&reader).await) })
+        Box::pin(async move { Ok(Some(overview.draw(&reader).await)) })
     };
     Ok(visit.web().feed("overview", &visit.reader, seen, Arc::new(draw))?)
 }

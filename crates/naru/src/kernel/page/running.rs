@@ -16,7 +16,7 @@ use naru_job::presence::{self, DRAIN_MS, Seen};
 use naru_job::turn::{self, Last};
 use naru_web::deed::Deed;
 use naru_web::failed::Failed;
-use naru_web::feed::Parts;
+use naru_web::feed::{self, Parts};
 use naru_web::page::part::{Column, Tone, badge, empty, heading, section, table};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::Role;
@@ -42,9 +42,7 @@ async fn show(State(ctx): State<Ctx>, visit: Visit, SignedIn(actor): SignedIn) -
     let steers = actor.role >= Role::Operate;
     let body = html! {
         (heading(&title, html! {}))
-        div data-live="/running/live" {
-            @for (id, html) in parts(&ctx, reader).await? { div id=(id) { (html) } }
-        }
+        (feed::live("/running/live", parts(&ctx, reader).await?))
         // Buttons stand still: what moves is the same for everybody who looks.
         @if steers { (section(&reader.say("page-drain", &[]), drains(&ctx, reader).await?)) }
     };
@@ -52,9 +50,9 @@ async fn show(State(ctx): State<Ctx>, visit: Visit, SignedIn(actor): SignedIn) -
 }
 
 async fn live(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Resume(seen): Resume) -> Result<Response, Failed> {
-    let draw = move |reader: Reader| -> BoxFuture<'static, Option<Parts>> {
+    let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let ctx = ctx.clone();
-        Box::pin(async move { parts(&ctx, &reader).await.ok() })
+        Box::pin(async move { parts(&ctx, &reader).await.map(Some) })
     };
     Ok(visit.web().feed("running", &visit.reader, seen, Arc::new(draw))?)
 }
