@@ -23,6 +23,7 @@ use naru_web::feed::{self, Parts};
 use naru_web::page::chart::{Slice, Timeline, account, gauge, timeline};
 use naru_web::page::part::{Tone, badge, empty, heading, section};
 use naru_web::page::{Markup, Reader, count, moment};
+use naru_web::role::Role;
 use naru_web::visit::{Resume, SignedIn, Visit};
 
 use crate::account::{self as accounts, Account};
@@ -286,7 +287,7 @@ pub async fn concerns(ctx: Ctx, reader: Reader) -> Result<Vec<Concern>, Failure>
     let dispatch = ctx.need::<Dispatch>()?;
     let mut concerns = Vec::new();
     let mut wants = |tone, key: &str, args: &[(&str, &str)], href| {
-        concerns.push(Concern { tone, text: reader.say(key, args), href });
+        concerns.push(Concern { tone, text: reader.say(key, args), href, role: Role::View });
     };
     for view in dispatch.lane_views().await? {
         let (lane, told) = (view.name.as_str(), lane_word::told(&ctx, reader.lang, &view));

@@ -104,6 +104,8 @@ pub struct Concern {
     pub text: String,
     /// Where it is seen closer.
     pub href: Option<&'static str>,
+    /// Who is told of it.
+    pub role: Role,
 }
 
 /// Finds what wants a person.

@@ -15,6 +15,7 @@ use naru_web::failed::Failed;
 use naru_web::feed::{self, Parts};
 use naru_web::page::part::{Tone, badge, heading, notice, prose, section};
 use naru_web::page::{Markup, Reader};
+use naru_web::role::Role;
 use naru_web::visit::{Resume, SignedIn, Visit};
 
 use crate::house::House;
@@ -43,9 +44,9 @@ pub fn routes(house: &House) -> Router {
     Router::new().route("/", get(show)).route("/overview/live", get(live)).with_state(overview)
 }
 
-async fn show(State(overview): State<Overview>, visit: Visit, _: SignedIn) -> Result<Markup, Failed> {
+async fn show(State(overview): State<Overview>, visit: Visit, SignedIn(actor): SignedIn) -> Result<Markup, Failed> {
     let title = visit.reader.say("page-overview", &[]);
-    let parts = overview.draw(&visit.reader).await;
+    let parts = overview.draw(&visit.reader, actor.role).await;
     let body = html! {
         (heading(&title, html! {}))
         (feed::live("/overview/live", parts))
@@ -56,19 +57,21 @@ async fn show(State(overview): State<Overview>, visit: Visit, _: SignedIn) -> Re
 async fn live(
     State(overview): State<Overview>,
     visit: Visit,
-    _: SignedIn,
+    SignedIn(actor): SignedIn,
     Resume(seen): Resume,
 ) -> Result<Response, Failed> {
     let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let overview = overview.clone();
-        Box::pin(async move { Ok(Some(overview.draw(&reader).await)) })
+        Box::pin(async move { Ok(Some(overview.draw(&reader, actor.role).await)) })
     };
-    Ok(visit.web().feed("overview", &visit.reader, seen, Arc::new(draw))?)
+    // Drawn once for all of a role: what wants a person may be for some alone.
+    let name = format!("overview {}", actor.role);
+    Ok(visit.web().feed(&name, &visit.reader, seen, Arc::new(draw))?)
 }
 
 impl Overview {
-    async fn draw(&self, reader: &Reader) -> Parts {
-        let mut parts = vec![(CONCERNS, self.concerns(reader).await)];
+    async fn draw(&self, reader: &Reader, role: Role) -> Parts {
+        let mut parts = vec![(CONCERNS, self.concerns(reader, role).await)];
         // One after the other: a page that somebody looks at takes one reader of the database and not all.
         for panel in self.panels.iter() {
             let html = (panel.draw)(self.ctx.clone(), reader.clone()).await;
@@ -78,15 +81,16 @@ impl Overview {
         parts
     }
 
-    async fn concerns(&self, reader: &Reader) -> Markup {
+    async fn concerns(&self, reader: &Reader, role: Role) -> Markup {
         let mut concerns = Vec::new();
         for find in self.concerns.iter() {
             match find(self.ctx.clone(), reader.clone()).await {
-                Ok(some) => concerns.extend(some),
+                Ok(some) => concerns.extend(some.into_iter().filter(|concern| role >= concern.role)),
                 Err(failure) => concerns.push(Concern {
                     tone: Tone::Bad,
                     text: reader.texts.detail(reader.lang, &failure),
                     href: None,
+                    role: Role::View,
                 }),
             }
         }

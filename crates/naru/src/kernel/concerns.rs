@@ -8,6 +8,7 @@ use naru_job::turn;
 use naru_web::page::part::Tone;
 use naru_web::page::{Reader, count};
 use naru_web::record;
+use naru_web::role::Role;
 
 /// A job that was missed is told of for a day.
 const MISSED_TOLD_MS: Millis = 24 * 3_600_000;
@@ -30,12 +31,18 @@ pub async fn find(ctx: Ctx, reader: Reader) -> Result<Vec<Concern>, Failure> {
         } else {
             continue;
         };
-        concerns.push(Concern { tone: if last.has_failed() { Tone::Bad } else { Tone::Warn }, text, href: None });
+        concerns.push(Concern {
+            tone: if last.has_failed() { Tone::Bad } else { Tone::Warn },
+            text,
+            href: None,
+            role: Role::View,
+        });
     }
     let refused = record::refused_since(ctx.store(), now - REFUSED_MS).await?;
     if refused >= REFUSED_MIN {
         let text = reader.say("concern-sign-ins", &[("n", &count(refused))]);
-        concerns.push(Concern { tone: Tone::Warn, text, href: None });
+        let href = Some("/settings/sign-ins");
+        concerns.push(Concern { tone: Tone::Warn, text, href, role: Role::Admin });
     }
     Ok(concerns)
 }

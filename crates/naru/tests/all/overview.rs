@@ -57,8 +57,20 @@ async fn what_wants_a_person_stands_on_top_until_it_is_gone() {
         let guess = guess.header("accept", "text/html").header("content-type", "application/x-www-form-urlencoded");
         guess.body("name=minji&password=wrong-password").send().await.unwrap();
     }
-    let page = browser.get("/").await;
-    assert!(page.html.contains("5 sign-ins were refused within the last hour"), "{}", page.html);
+    // Who may not see where they came from is not told of them, whoever else looks.
+    let admin = Browser::of(&house, &serve, "boss", "admin").await;
+    let told = r#"<a href="/settings/sign-ins">5 sign-ins were refused within the last hour"#;
+    admin.get("/").await.shows(told);
+    browser.get("/").await.shows(concern).hides("sign-ins were refused");
+    for (person, is_told) in [(&admin, true), (&browser, false)] {
+        let mut live = person.follow("/overview/live").await;
+        let mut seen = String::new();
+        while !seen.contains("\n\n") {
+            let piece = timeout(PATIENCE, live.chunk()).await.expect("a patch").unwrap().expect("the stream goes on");
+            seen.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+        assert_eq!(seen.contains("sign-ins were refused"), is_told, "{seen}");
+    }
     let lanes = browser.get("/lanes").await;
     assert!(lanes.html.contains("blocked"), "{}", lanes.html);
     serve.stop().await;
