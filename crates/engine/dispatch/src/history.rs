@@ -4,6 +4,7 @@
 //! this is what a chart shows and never what a message is accounted by.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use naru_core::clock::Millis;
 use naru_core::id::Id;
@@ -94,17 +95,23 @@ pub async fn note(store: &Store, shard: &Shard, lines: Vec<Noted>) -> Result<()>
     noted.await
 }
 
-/// What came to which state on each lane since `since`, by `width` of time from then on.
-pub async fn by_lane(store: &Store, since: Millis, width: Millis) -> Result<BTreeMap<String, Vec<(Millis, Account)>>> {
+/// What came to which state on each lane in a time, by `width` of it from its beginning on. What an instance whose clock
+/// is ahead has noted is not of that time yet.
+pub async fn by_lane(
+    store: &Store,
+    time: Range<Millis>,
+    width: Millis,
+) -> Result<BTreeMap<String, Vec<(Millis, Account)>>> {
     let text = format!(
-        "SELECT lane, (at - $1) / $2, {} FROM dispatch_history WHERE at >= $1 GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT lane, (at - $1) / $2, {} FROM dispatch_history WHERE at >= $1 AND at < $3 GROUP BY 1, 2 ORDER BY 1, 2",
         sums()
     );
     let text = sqlx::AssertSqlSafe(text);
-    let rows = sqlx::query(text).bind(since).bind(width).fetch_all(store.reader()).await?;
+    let query = sqlx::query(text).bind(time.start).bind(width).bind(time.end);
+    let rows = query.fetch_all(store.reader()).await?;
     let mut lanes: BTreeMap<String, Vec<(Millis, Account)>> = BTreeMap::new();
     for row in &rows {
-        let at = since + row.try_get::<i64, _>(1)? * width;
+        let at = time.start + row.try_get::<i64, _>(1)? * width;
         lanes.entry(row.try_get(0)?).or_default().push((at, account(row, 2)?));
     }
     Ok(lanes)

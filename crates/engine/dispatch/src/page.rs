@@ -190,7 +190,7 @@ fn cap(reader: &Reader, view: &LaneView) -> (Option<f64>, String) {
 /// Messages a second by lane, over the ten to twenty seconds until now.
 async fn rates(ctx: &Ctx, now: Millis) -> Result<BTreeMap<String, f64>, Failure> {
     let since = history::step(now) - STEP_MS;
-    let lanes = history::by_lane(ctx.store(), since, 2 * STEP_MS).await?;
+    let lanes = history::by_lane(ctx.store(), since..now + 1, 2 * STEP_MS).await?;
     let seconds = ((now - since) as f64 / 1_000.0).max(1.0);
     let left = |account: &Account| account.sent + account.failed + account.unknown;
     let rate = |columns: Vec<(Millis, Account)>| columns.iter().map(|(_, it)| left(it)).sum::<u64>() as f64 / seconds;
@@ -219,7 +219,8 @@ async fn last_hour(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
     // Columns begin where minutes do, so that they stand still while the hour moves on.
     let from = (reader.now - HOUR_MS).div_euclid(COLUMN_MS) * COLUMN_MS + COLUMN_MS;
     let mut by_column: BTreeMap<Millis, Account> = BTreeMap::new();
-    for (at, account) in history::by_lane(ctx.store(), from, COLUMN_MS).await?.into_values().flatten() {
+    let lanes = history::by_lane(ctx.store(), from..from + HOUR_MS, COLUMN_MS).await?;
+    for (at, account) in lanes.into_values().flatten() {
         by_column.entry(at).or_default().join(&account);
     }
     let title = reader.say("overview-last-hour", &[]);

@@ -1,9 +1,10 @@
 //! What came to which state when is noted for charts, by lane and by campaign, and goes with the messages.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
-use naru_core::clock::Millis;
+use naru_core::clock::{Clock, Millis};
 use naru_core::id::Id;
 use naru_dispatch::account::Account;
 use naru_dispatch::history;
@@ -23,11 +24,17 @@ on_both_engines!(
     a_lane_that_ends_notes_the_last_of_it,
     a_long_campaign_fits_its_columns,
     what_is_noted_goes_with_the_messages,
+    what_is_noted_of_later_is_not_of_a_time,
 );
 
 /// All that is noted of the lane so far.
 fn noted(app: &TestApp) -> Account {
-    let lanes: BTreeMap<String, Vec<(Millis, Account)>> = app.wait(history::by_lane(app.store(), 0, DAY_MS)).unwrap();
+    noted_in(app, 0..Millis::MAX)
+}
+
+fn noted_in(app: &TestApp, time: Range<Millis>) -> Account {
+    let lanes: BTreeMap<String, Vec<(Millis, Account)>> =
+        app.wait(history::by_lane(app.store(), time, DAY_MS)).unwrap();
     let mut sum = Account::default();
     lanes.get(LANE).into_iter().flatten().for_each(|(_, account)| sum.join(account));
     sum
@@ -108,4 +115,14 @@ fn what_is_noted_goes_with_the_messages(mut app: TestApp) {
     app.clock.skip(DAY * 2);
     app.let_go();
     assert_eq!(noted(&app), Account::default());
+}
+
+fn what_is_noted_of_later_is_not_of_a_time(mut app: TestApp) {
+    app.start();
+    app.accept(Purpose::Info, messages(10));
+    app.settle();
+    until_noted(&app, State::Sent, 10);
+    let began = history::step(app.clock.now_ms()) - DAY_MS;
+    assert_eq!(noted_in(&app, began..Millis::MAX).sent, 10);
+    assert_eq!(noted_in(&app, began..began + 1).sent, 0);
 }
