@@ -232,7 +232,7 @@ async fn last_hour(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
 /// to look, and it is done again only after many times as long.
 #[derive(Default)]
 struct Summed {
-    last: Option<Account>,
+    last: Option<(Account, Millis)>,
     running: bool,
     /// When it may be done again, on the monotonic clock.
     next: Micros,
@@ -262,15 +262,16 @@ async fn whole_account(ctx: &Ctx, reader: &Reader, summed: &SharedSum) -> Result
         }
     }
     let title = reader.say("overview-account", &[]);
-    let Some(whole) = lock(summed).last else {
+    let Some((whole, at)) = lock(summed).last else {
         return Ok(section(&title, html! { p.quiet { (reader.say("overview-counting", &[])) } }));
     };
     let label = reader.say("state-accepted", &[]);
-    Ok(section(&title, account(reader, &label, whole.accepted, &slices(reader, &whole))))
+    let sums = account(reader, &label, whole.accepted, &slices(reader, &whole));
+    Ok(section(&title, html! { (sums) p.quiet { (reader.say("overview-counted", &[])) " " (moment::at(at)) } }))
 }
 
 async fn sum_up(ctx: Ctx, summed: SharedSum) -> Result<(), Failure> {
-    let began = ctx.clock().monotonic_us();
+    let (began, at) = (ctx.clock().monotonic_us(), ctx.clock().now_ms());
     let whole = accounts::total(ctx.store()).await;
     let took = ctx.clock().monotonic_us() - began;
     let mut summed = lock(&summed);
@@ -279,7 +280,7 @@ async fn sum_up(ctx: Ctx, summed: SharedSum) -> Result<(), Failure> {
     if let Err(error) = &whole {
         tracing::warn!(error = %error, "the account could not be summed up for the overview, trying again");
     }
-    summed.last = Some(whole?);
+    summed.last = Some((whole?, at));
     Ok(())
 }
 

@@ -184,6 +184,7 @@ lanes-no-cap = no cap
 overview-last-hour = Outcomes of the last hour
 overview-account = All messages
 overview-counting = Being counted
+overview-counted = Counted at
 concern-lane = Lane { $lane }: { $state }
 concern-unknown = Of { $n } messages nobody knows whether they left
 concern-stranded = { $n } messages wait for the lane { $lane }, which is not configured any more

@@ -169,6 +169,7 @@ lanes-no-cap = 한도 없음
 overview-last-hour = 최근 한 시간 결과
 overview-account = 전체 메시지
 overview-counting = 집계 중
+overview-counted = 집계 시각
 concern-lane = 레인 { $lane }: { $state }
 concern-unknown = 나갔는지 알 수 없는 메시지가 { $n }건 있습니다
 concern-stranded = 설정에 없는 레인 { $lane }에 메시지 { $n }건이 남아 있습니다

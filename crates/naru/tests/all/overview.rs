@@ -16,6 +16,8 @@ async fn the_first_page_shows_lanes_outcomes_and_the_account() {
     let browser = Browser::of(&house, &serve, "minji", "view").await;
     let page = browser.get("/").await;
     assert_eq!(page.status, 200);
+    let at = page.html.split("Counted at <time datetime=\"").nth(1).unwrap_or_else(|| panic!("no time: {}", page.html));
+    assert!(at.split_once('>').unwrap().0.contains("UTC"), "{at}");
     for part in ["Nothing: everything runs", "<th scope=\"row\">sandbox", "of 5,000/s", "Nothing yet", "Balances"] {
         assert!(page.html.contains(part), "{part}: {}", page.html);
     }
