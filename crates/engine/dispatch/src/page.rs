@@ -152,10 +152,6 @@ fn row(ctx: &Ctx, reader: &Reader, view: &LaneView, rate: f64, pending: u64, old
         "stalled" | "day-spent" => Tone::Warn,
         _ => Tone::Bad,
     };
-    let in_flight = view.outlet.map(|outlet| {
-        let max = view.config.in_flight_max;
-        reader.say("lanes-of", &[("n", &count(outlet.in_flight as u64)), ("max", &count(max.into()))])
-    });
     let (max, words) = cap(reader, view);
     html! { tr {
         th scope="row" {
@@ -167,7 +163,7 @@ fn row(ctx: &Ctx, reader: &Reader, view: &LaneView, rate: f64, pending: u64, old
             @if !view.carried_by.is_empty() && tone != Tone::Idle { span.sub { (view.carried_by.join(", ")) } }
         }
         td { (gauge(&reader.say("lanes-rate", &[]), rate, max, &words)) }
-        td.number { (in_flight.unwrap_or_else(|| "-".to_owned())) }
+        td.number { (in_flight(reader, ctx.instance().name(), view)) }
         td.number { (count(pending)) }
         td { @match oldest { Some(at) => (moment::ago(reader, at)), None => "-" } }
         td.number {
@@ -175,6 +171,25 @@ fn row(ctx: &Ctx, reader: &Reader, view: &LaneView, rate: f64, pending: u64, old
             @if let Some(max) = view.config.messages_per_day_max { span.sub { "/ " (count(max)) } }
         }
     } }
+}
+
+/// What is on its way by a lane's account. Only whoever carries it knows, so others are named and nothing is made up.
+fn in_flight(reader: &Reader, own: &str, view: &LaneView) -> Markup {
+    let others: Vec<&str> = view.carried_by.iter().map(String::as_str).filter(|name| *name != own).collect();
+    let others = others.join(", ");
+    let here = view.outlet.map(|outlet| {
+        let max = view.config.in_flight_max;
+        reader.say("lanes-of", &[("n", &count(outlet.in_flight as u64)), ("max", &count(max.into()))])
+    });
+    let say = |key: &str| reader.say(key, &[("instances", &others)]);
+    html! {
+        @match (here, others.is_empty()) {
+            (Some(here), true) => (here),
+            (Some(here), false) => { (here) span.sub { (say("lanes-in-flight-also")) } }
+            (None, false) => (say("lanes-in-flight-on")),
+            (None, true) => "-",
+        }
+    }
 }
 
 /// What a lane's rate is held against, in numbers and in words.

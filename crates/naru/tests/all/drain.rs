@@ -4,6 +4,7 @@ use naru_testkit::database::{Database, Engine, database};
 use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::Value;
 
+use crate::browser::Browser;
 use crate::house::{House, text};
 
 /// A house on `database`, with a folder of its own: an instance.
@@ -104,4 +105,26 @@ async fn on_an_embedded_database_without_serve_nothing_runs() {
     // It would still drain after its next start: a service that is stopped ends its drain then.
     assert!(house.done(&["drain", "--undo", "here"]).contains("Work may begin again"));
     assert_eq!(instances(&house)[0]["drain_until"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_another_instance_has_in_flight_is_not_made_up() {
+    let database = database(Engine::Postgres).await;
+    let (one, two) = (house_on(&database), house_on(&database));
+    let (serve_one, serve_two) = (one.serve().await, two.serve().await);
+    let viewer = Browser::of(&one, &serve_one, "minji", "view").await;
+    let other = Browser::of(&two, &serve_two, "jun", "view").await;
+    let names = [name_of(&one), name_of(&two)];
+    // Whoever carries the lane knows how many are on their way; whoever does not says where it is.
+    eventually("the lane to be seen from both", PATIENCE, async || {
+        let pages = [viewer.get("/lanes").await.html, other.get("/lanes").await.html];
+        let is_so = |here: usize| {
+            pages[here].contains(r#"<td class="number">0 of "#)
+                && pages[1 - here].contains(&format!(r#"<td class="number">on {}</td>"#, names[here]))
+        };
+        (is_so(0) || is_so(1)).then_some(())
+    })
+    .await;
+    serve_one.stop().await;
+    serve_two.stop().await;
 }
