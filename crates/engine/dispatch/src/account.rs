@@ -124,13 +124,14 @@ pub async fn unknown(store: &Store) -> Result<u64> {
     Ok(sqlx::query_scalar::<_, i64>(text).fetch_one(store.reader()).await? as u64)
 }
 
-/// When the message of a lane was accepted that waits longest: looks at the first frame of each priority.
-pub async fn oldest_waiting(store: &Store, lane: &str) -> Result<Option<Millis>> {
-    let text = "SELECT MIN(f.accepted_at) FROM dispatch_shard p
+/// When the message was accepted that waits longest, by lane: looks at the first frame of each shard and priority.
+pub async fn oldest_waiting(store: &Store) -> Result<BTreeMap<String, Millis>> {
+    let text = "SELECT p.lane, MIN(f.accepted_at) FROM dispatch_shard p
          CROSS JOIN (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) v
          JOIN dispatch_frame f ON f.id =
              (SELECT s.frame FROM dispatch_side s WHERE s.lane = p.lane AND s.shard = p.shard
                   AND s.priority = v.priority AND s.open = 1 ORDER BY s.seq LIMIT 1)
-         WHERE p.lane = $1";
-    Ok(sqlx::query_scalar(text).bind(lane.to_owned()).fetch_one(store.reader()).await?)
+         GROUP BY p.lane";
+    let rows: Vec<(String, Millis)> = sqlx::query_as(text).fetch_all(store.reader()).await?;
+    Ok(rows.into_iter().collect())
 }

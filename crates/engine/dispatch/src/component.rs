@@ -35,6 +35,7 @@ const PENDING_EVERY: Duration = Duration::from_secs(15);
 /// Builds the engine and offers it; built after the rooms, so that it finds what they offer when it runs.
 pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
     let dispatch = Dispatch::new(config, ctx);
+    let (panels, concerns) = page::overview();
     ctx.offer::<Dispatch>(dispatch.clone());
     Component {
         schema: schema::SCHEMA,
@@ -50,8 +51,8 @@ pub fn component(config: DispatchConfig, ctx: &Ctx) -> Component {
             MenuEntry { order: 50, text: "menu-lanes", href: "/lanes", role: Role::View },
             MenuEntry { order: 60, text: "menu-unknown", href: "/unknown", role: Role::View },
         ],
-        panels: page::panels(),
-        concerns: vec![Arc::new(|ctx, reader| Box::pin(page::concerns(ctx, reader)))],
+        panels,
+        concerns: vec![concerns],
         jobs: vec![retention_job(dispatch.clone()), pending_job(ctx.clone()), schedule_job(dispatch)],
         checks: vec![lanes_check()],
         ..Component::new("dispatch", TEXTS)

@@ -1,6 +1,6 @@
 //! The engine put together: what rooms call, and the lanes while `serve` runs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use naru_component::ctx::Ctx;
@@ -10,10 +10,8 @@ use naru_core::id::Id;
 use naru_core::metric::Series;
 use naru_job::instance::Instance;
 use naru_job::lease::{self, Lease};
-use naru_store::error::StoreError;
 use naru_store::script::Script;
 use naru_store::{Engine, Store};
-use sqlx::Row;
 use tokio::sync::Notify;
 
 use crate::account;
@@ -42,6 +40,8 @@ use crate::templates::Templates;
 
 /// How often a cancel looks again at leases that pass from one owner to the next under its eyes.
 const CANCEL_ROUNDS: usize = 10;
+/// Leases looked at: far more than the shards and jobs of one shop.
+const LEASES_MAX: i64 = 10_000;
 
 /// The engine.
 pub struct Dispatch {
@@ -388,29 +388,22 @@ impl Dispatch {
 
     /// Lanes that are not configured any more and messages that wait for them: nothing else would ever be said of them.
     pub async fn stranded(&self) -> Result<Vec<(String, u64)>, Failure> {
-        let lanes = account::pending_by_lane(self.ctx.store()).await?;
-        let gone = |lane: &String, pending: u64| pending > 0 && !self.config.lane.contains_key(lane);
-        Ok(lanes.into_iter().filter(|(lane, pending)| gone(lane, *pending)).collect())
+        Ok(self.stranded_of(&account::pending_by_lane(self.ctx.store()).await?))
     }
 
-    /// Every configured lane.
+    /// Those of [`Dispatch::stranded`] among what waits.
+    pub fn stranded_of(&self, pending: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
+        let gone = |(lane, pending): &(&String, &u64)| **pending > 0 && !self.config.lane.contains_key(*lane);
+        pending.iter().filter(gone).map(|(lane, pending)| (lane.clone(), *pending)).collect()
+    }
+
+    /// Every configured lane; asks the store the same few things however many there are.
     pub async fn lane_views(&self) -> Result<Vec<LaneView>, Failure> {
         let today = naru_core::clock::seoul_day(self.ctx.clock().now_ms());
+        let paces = rows::paces(self.ctx.store(), today).await?;
+        let holders = self.holders().await?;
         let mut views = Vec::with_capacity(self.config.lane.len());
         for (name, config) in &self.config.lane {
-            let rows = sqlx::query(
-                "SELECT s.paused, p.day, p.day_used FROM dispatch_shard s
-                 JOIN dispatch_pace p ON p.lane = s.lane AND p.shard = s.shard WHERE s.lane = $1",
-            )
-            .bind(name.as_str())
-            .fetch_all(self.ctx.store().reader())
-            .await
-            .map_err(StoreError::from)?;
-            let read = |row: &sqlx::any::AnyRow| -> Result<(i64, i64, i64), sqlx::Error> {
-                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
-            };
-            let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(StoreError::from)?;
-            let used: i64 = rows.iter().filter(|(_, day, _)| *day == today).map(|(.., used)| used).sum();
             let carrier = self.config.stands_by_for(name).filter(|_| !self.is_carried_alone(name)).unwrap_or(name);
             let running: Vec<Running> =
                 self.shards.of_lane(carrier).filter_map(|it| self.lanes().get(&it).cloned()).collect();
@@ -420,9 +413,8 @@ impl Dispatch {
             let stands_in = carrier != name && running.iter().any(|it| it.leaves_by().is_some_and(|by| by == *name));
             let stands_by_for = (carrier != name).then(|| carrier.to_owned());
             let (name, config) = (name.clone(), config.clone());
-            let carried_by = self.carried_by(&name).await?;
-            let paused = rows.iter().any(|(paused, ..)| *paused == 1);
-            let today = used as u64;
+            let carried_by = self.carriers(&name, &holders);
+            let (paused, today) = paces.get(&name).copied().unwrap_or_default();
             views.push(LaneView {
                 name,
                 config,
@@ -446,16 +438,25 @@ impl Dispatch {
 
     /// The instances that carry a lane; none where nothing of it leaves.
     pub async fn carried_by(&self, lane: &str) -> Result<Vec<String>, Failure> {
-        let mut carried_by = BTreeSet::new();
-        for shard in self.shards.of_lane(lane) {
-            if self.lanes().contains_key(&shard) {
-                carried_by.insert(self.ctx.instance().name().to_owned());
-            } else if self.ctx.store().engine() == Engine::Postgres {
-                let standing = lease::standing(self.ctx.store(), &shard.lease()).await?;
-                carried_by.extend(standing.filter(|it| it.left_ms > 0 && !it.holder.is_empty()).map(|it| it.holder));
-            }
+        Ok(self.carriers(lane, &self.holders().await?))
+    }
+
+    fn carriers(&self, lane: &str, holders: &HashMap<String, String>) -> Vec<String> {
+        let own = self.ctx.instance().name();
+        let holder = |shard: Shard| {
+            let is_here = self.lanes().contains_key(&shard);
+            if is_here { Some(own.to_owned()) } else { holders.get(&shard.lease()).cloned() }
+        };
+        self.shards.of_lane(lane).filter_map(holder).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Who holds which lease, where somebody else can: on an embedded store there is nobody else.
+    async fn holders(&self) -> Result<HashMap<String, String>, Failure> {
+        if self.ctx.store().engine() == Engine::Sqlite {
+            return Ok(HashMap::new());
         }
-        Ok(carried_by.into_iter().collect())
+        let held = lease::list(self.ctx.store(), LEASES_MAX).await?;
+        Ok(held.into_iter().map(|held| (held.name, held.standing.holder)).collect())
     }
 
     fn ready(&self) -> Result<&Ready, Failure> {

@@ -15,7 +15,7 @@ use axum::routing::get;
 use futures_util::future::BoxFuture;
 use maud::html;
 use naru_component::ctx::Ctx;
-use naru_component::{Concern, Panel};
+use naru_component::{Concern, Concerns, Panel};
 use naru_core::clock::{Micros, Millis};
 use naru_core::failure::Failure;
 use naru_web::failed::Failed;
@@ -48,15 +48,27 @@ pub fn routes() -> Router<Ctx> {
     Router::new().route("/lanes", get(show)).route("/lanes/live", get(live)).merge(unknown::routes())
 }
 
-/// What the overview shows.
-pub fn panels() -> Vec<Panel> {
-    let summed = SharedSum::default();
-    vec![
+/// What the overview shows, and what of it wants a person.
+pub fn overview() -> (Vec<Panel>, Concerns) {
+    let (summed, seen) = (SharedSum::default(), Seen::default());
+    let its_seen = seen.clone();
+    let concerns: Concerns = Arc::new(move |ctx, reader| {
+        let seen = seen.clone();
+        Box::pin(async move { concerns(&ctx, &reader, &seen).await })
+    });
+    let panels = vec![
         Panel {
             id: "panel-lanes",
             order: 10,
-            draw: Arc::new(|ctx, reader| {
-                Box::pin(async move { Ok(section(&reader.say("lanes-title", &[]), lanes(&ctx, &reader).await?)) })
+            draw: Arc::new(move |ctx, reader| {
+                let seen = its_seen.clone();
+                Box::pin(async move {
+                    let looked = match seen.take(reader.now) {
+                        Some(looked) => looked,
+                        None => Looked::look(&ctx).await?,
+                    };
+                    Ok(section(&reader.say("lanes-title", &[]), lanes(&ctx, &reader, &looked).await?))
+                })
             }),
         },
         Panel {
@@ -72,7 +84,37 @@ pub fn panels() -> Vec<Panel> {
                 Box::pin(async move { whole_account(&ctx, &reader, &summed).await })
             }),
         },
-    ]
+    ];
+    (panels, concerns)
+}
+
+/// All lanes as they are at one moment.
+struct Looked {
+    views: Vec<LaneView>,
+    /// Messages that are not sent yet, by lane.
+    pending: BTreeMap<String, u64>,
+}
+
+impl Looked {
+    async fn look(ctx: &Ctx) -> Result<Looked, Failure> {
+        let views = ctx.need::<Dispatch>()?.lane_views().await?;
+        Ok(Looked { views, pending: accounts::pending_by_lane(ctx.store()).await? })
+    }
+}
+
+/// What concerns have looked at, for the panel of the same drawing: one look is enough for both.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Option<(Millis, Looked)>>>);
+
+impl Seen {
+    fn leave(&self, now: Millis, looked: Looked) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((now, looked));
+    }
+
+    fn take(&self, now: Millis) -> Option<Looked> {
+        let left = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        left.filter(|(at, _)| *at == now).map(|(_, looked)| looked)
+    }
 }
 
 /// A state of a message as a chart shows it.
@@ -100,7 +142,7 @@ async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Fai
     let title = reader.say("lanes-title", &[]);
     let body = html! {
         (heading(&title, html! {}))
-        (feed::live("/lanes/live", vec![("lanes", lanes(&ctx, reader).await?)]))
+        (feed::live("/lanes/live", parts(&ctx, reader).await?))
     };
     Ok(visit.page(&title, body))
 }
@@ -108,26 +150,27 @@ async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Fai
 async fn live(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Resume(seen): Resume) -> Result<Response, Failed> {
     let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let ctx = ctx.clone();
-        Box::pin(async move { Ok(Some(vec![("lanes", lanes(&ctx, &reader).await?)])) })
+        Box::pin(async move { parts(&ctx, &reader).await.map(Some) })
     };
     Ok(visit.web().feed("lanes", &visit.reader, seen, Arc::new(draw))?)
 }
 
-async fn lanes(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
-    let dispatch = ctx.need::<Dispatch>()?;
-    let views = dispatch.lane_views().await?;
+async fn parts(ctx: &Ctx, reader: &Reader) -> Result<Parts, Failure> {
+    Ok(vec![("lanes", lanes(ctx, reader, &Looked::look(ctx).await?).await?)])
+}
+
+async fn lanes(ctx: &Ctx, reader: &Reader, Looked { views, pending }: &Looked) -> Result<Markup, Failure> {
     if views.is_empty() {
         return Ok(empty(&reader.say("lanes-none", &[]), &reader.say("lanes-none.hint", &[])));
     }
     let rates = rates(ctx, reader.now).await?;
-    let pending = accounts::pending_by_lane(ctx.store()).await?;
+    let oldest = accounts::oldest_waiting(ctx.store()).await?;
     let say = |key: &str| reader.say(key, &[]);
-    let mut rows = Vec::with_capacity(views.len());
-    for view in &views {
-        let oldest = accounts::oldest_waiting(ctx.store(), &view.name).await?;
+    let rows = views.iter().map(|view| {
         let rate = rates.get(&view.name).copied().unwrap_or_default();
-        rows.push(row(ctx, reader, view, rate, pending.get(&view.name).copied().unwrap_or_default(), oldest));
-    }
+        let pending = pending.get(&view.name).copied().unwrap_or_default();
+        row(ctx, reader, view, rate, pending, oldest.get(&view.name).copied())
+    });
     Ok(html! {
         div.scroll { table.lanes {
             thead { tr {
@@ -300,15 +343,16 @@ async fn sum_up(ctx: Ctx, summed: SharedSum) -> Result<(), Failure> {
 }
 
 /// What of the engine wants a person.
-pub async fn concerns(ctx: Ctx, reader: Reader) -> Result<Vec<Concern>, Failure> {
+async fn concerns(ctx: &Ctx, reader: &Reader, seen: &Seen) -> Result<Vec<Concern>, Failure> {
     let dispatch = ctx.need::<Dispatch>()?;
     let mut concerns = Vec::new();
     let mut wants = |tone, key: &str, args: &[(&str, &str)], href| {
         concerns.push(Concern { tone, text: reader.say(key, args), href, role: Role::View });
     };
-    for view in dispatch.lane_views().await? {
-        let (lane, told) = (view.name.as_str(), lane_word::told(&ctx, reader.lang, &view));
-        match lane_word::state(&view) {
+    let looked = Looked::look(ctx).await?;
+    for view in &looked.views {
+        let (lane, told) = (view.name.as_str(), lane_word::told(ctx, reader.lang, view));
+        match lane_word::state(view) {
             "running" | "elsewhere" | "standing-by" => {}
             "paused" | "standing-in" | "day-spent" => {
                 wants(Tone::Warn, "concern-lane", &[("lane", lane), ("state", &told)], Some("/lanes"));
@@ -320,8 +364,25 @@ pub async fn concerns(ctx: Ctx, reader: Reader) -> Result<Vec<Concern>, Failure>
     if doubtful > 0 {
         wants(Tone::Doubt, "concern-unknown", &[("n", &count(doubtful))], Some("/unknown"));
     }
-    for (lane, messages) in dispatch.stranded().await? {
+    for (lane, messages) in dispatch.stranded_of(&looked.pending) {
         wants(Tone::Bad, "concern-stranded", &[("lane", &lane), ("n", &count(messages))], None);
     }
+    seen.leave(reader.now, looked);
     Ok(concerns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_looked_at_is_taken_once_and_of_that_moment_alone() {
+        let looked = || Looked { views: Vec::new(), pending: BTreeMap::new() };
+        let seen = Seen::default();
+        assert!(seen.take(1).is_none());
+        seen.leave(1, looked());
+        assert!(seen.take(1).is_some() && seen.take(1).is_none());
+        seen.leave(1, looked());
+        assert!(seen.take(2).is_none() && seen.take(1).is_none());
+    }
 }

@@ -1,13 +1,13 @@
 //! The engine's statements, one function each, so that SQL stands in one place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use naru_core::clock::Millis;
 use naru_core::id::Id;
 use naru_job::lease;
 use naru_store::error::StoreError;
 use naru_store::script::{Bound, Script};
-use naru_store::{Engine, Result, many};
+use naru_store::{Engine, Result, Store, many};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use crate::lane::{ChunkKey, Day, Doubt, Mark, Retry, Save, SideSave};
@@ -161,6 +161,14 @@ pub async fn has_own_work(conn: &mut AnyConnection, shard: &Shard) -> Result<boo
              OR EXISTS (SELECT 1 FROM dispatch_receipt WHERE lane = $1 AND shard = $2)",
     );
     Ok(found.bind(shard.lane.to_string()).bind(shard.column()).fetch_optional(conn).await?.is_some())
+}
+
+/// Whether a person paused it, and the messages that it started on `day`, by lane.
+pub async fn paces(store: &Store, day: i64) -> Result<BTreeMap<String, (bool, u64)>> {
+    let text = "SELECT s.lane, MAX(s.paused), CAST(SUM(CASE WHEN p.day = $1 THEN p.day_used ELSE 0 END) AS BIGINT)
+         FROM dispatch_shard s JOIN dispatch_pace p ON p.lane = s.lane AND p.shard = s.shard GROUP BY s.lane";
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(text).bind(day).fetch_all(store.reader()).await?;
+    Ok(rows.into_iter().map(|(lane, paused, used)| (lane, (paused == 1, used as u64))).collect())
 }
 
 /// Makes the rows of a shard where they are not there yet.
