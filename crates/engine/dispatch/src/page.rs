@@ -40,8 +40,8 @@ const COLUMN_MS: Millis = 60_000;
 /// The account is summed up over everything that is stored: so often and no more, and of all time a fiftieth.
 const ACCOUNT_EVERY_US: Micros = 2_000_000;
 const ACCOUNT_SHARE: Micros = 50;
-/// Who looks first waits so long for it.
-const FIRST_SUM_MAX: Duration = Duration::from_secs(1);
+/// Who looks first waits so long for it: enough for a day's messages. After that the page says that it is being counted.
+const FIRST_SUM_MAX: Duration = Duration::from_millis(30);
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
@@ -286,8 +286,8 @@ async fn last_hour(ctx: &Ctx, reader: &Reader) -> Result<Markup, Failure> {
     Ok(section(&title, timeline(reader, &title, &of)))
 }
 
-/// The account as it was summed up last. Over a month of messages that takes seconds, so nobody waits for it but the first
-/// to look, and it is done again only after many times as long.
+/// The account as it was summed up last. Over a month of messages that takes a second, so nobody waits for it, and it is done
+/// again only after many times as long.
 #[derive(Default)]
 struct Summed {
     last: Option<(Account, Millis)>,

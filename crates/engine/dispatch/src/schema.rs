@@ -11,12 +11,18 @@ pub const SCHEMA: &[Migration] = &[
     Migration { version: 5, name: "campaigns that wait for a word", oldest: "0.1", sql: HELD },
     Migration { version: 6, name: "who was shown an address", oldest: "0.1", sql: ACCESS },
     Migration { version: 7, name: "what was found in a file", oldest: "0.1", sql: SUMMARY },
+    Migration { version: 8, name: "counts of frames beside their bodies", oldest: "0.1", sql: COUNTS },
 ];
 
 const SUMMARY: &str = "
 -- summary: what whoever read the file says of it, in words of its own. instance: where it was read, and what is left there.
 ALTER TABLE dispatch_import ADD COLUMN summary TEXT NOT NULL DEFAULT '';
 ALTER TABLE dispatch_import ADD COLUMN instance TEXT NOT NULL DEFAULT '';
+";
+
+const COUNTS: &str = "
+-- An account needs how many messages a frame has, and not the page that its body begins on.
+CREATE INDEX dispatch_frame_count ON dispatch_frame (id, count);
 ";
 
 const ACCESS: &str = "

@@ -15,6 +15,7 @@ mod vendor;
 
 mod accepted_is_durable;
 mod account_always_balances;
+mod account_summed;
 mod allow_list;
 mod campaign_cancel;
 mod campaign_hold;
