@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use naru_core::failure::Failure;
+use naru_core::masked::mask;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
@@ -98,15 +99,16 @@ pub fn parse(text: &str) -> Result<Config, Failure> {
     })
 }
 
-/// The effective configuration as TOML, without the store's password; other secrets are never in it.
+/// The effective configuration as TOML, as [`masked`]; secrets other than the store's password are never in it.
 pub fn show(config: &Config) -> Result<String, Failure> {
     toml::to_string(&masked(config)).map_err(Failure::bug)
 }
 
-/// The effective configuration without the store's password.
+/// The effective configuration without the store's password, and with people's addresses masked as they are everywhere.
 pub fn masked(config: &Config) -> Config {
     let mut config = config.clone();
     config.store.url = without_password(&config.store.url);
+    config.dispatch.allow_list.iter_mut().for_each(|address| *address = mask(address));
     config
 }
 

@@ -51,9 +51,23 @@ async fn people_and_tokens_are_kept_by_forms() {
     eventually("the token to be worthless", PATIENCE, async || (ask().await == 401).then_some(())).await;
 
     has(&admin.get("/settings/sign-ins").await, "minji");
-    let config = admin.get("/settings/config").await;
-    has(&config, "[dispatch.lane.sandbox]");
     has(&admin.in_korean().get("/settings/people").await, "사용자 추가");
+    serve.stop().await;
+}
+
+#[tokio::test]
+async fn the_configuration_shows_neither_secrets_nor_addresses() {
+    let house = House::new();
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    let listed = "allow_list = [\"010-1234-5678\", \"kim@example.com\"]";
+    house.write("naru.toml", &config.replace("allow_list = []", listed));
+    let serve = house.serve().await;
+    let admin = Browser::of(&house, &serve, "minji", "admin").await;
+    let page = admin.get("/settings/config").await;
+    page.shows("[dispatch.lane.sandbox]").shows("010-****-5678").shows("k***@example.com");
+    page.hides("1234-5678").hides("kim@");
+    let said = house.done(&["config", "show"]);
+    assert!(said.contains("010-****-5678") && !said.contains("1234-5678"), "{said}");
     serve.stop().await;
 }
 
