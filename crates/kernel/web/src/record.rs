@@ -57,6 +57,8 @@ impl Origin {
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
+    /// Its id, made at its moment: of two of one millisecond the greater is the later.
+    pub id: Id,
     /// When.
     pub at: Millis,
     /// Who; empty where the name is no person's, since people type passwords into the wrong field.
@@ -69,14 +71,18 @@ pub struct Entry {
     pub agent: String,
 }
 
-/// The newest entries, at most 200 at once, those before `before` where a page goes on.
-pub async fn recent(store: &Store, before: Option<Millis>) -> Result<Vec<Entry>, Failure> {
-    let text =
-        "SELECT at, person, outcome, peer, agent FROM web_sign_in WHERE at < $1 ORDER BY at DESC, id DESC LIMIT $2";
-    let query = sqlx::query(text).bind(before.unwrap_or(Millis::MAX)).bind(ENTRIES_MAX);
+/// The newest entries, at most 200 at once, those before the entry `before` where a page goes on.
+pub async fn recent(store: &Store, before: Option<Id>) -> Result<Vec<Entry>, Failure> {
+    // By `at` the index finds where to begin, by the id it goes on between those of one millisecond.
+    let text = "SELECT at, person, outcome, peer, agent, id FROM web_sign_in
+        WHERE at <= $1 AND (at < $1 OR id < $2) ORDER BY at DESC, id DESC LIMIT $3";
+    let (at, id) = before.map_or((Millis::MAX, Vec::new()), |before| (before.made_at(), before.0.to_vec()));
+    let query = sqlx::query(text).bind(at).bind(id).bind(ENTRIES_MAX);
     let rows = query.fetch_all(store.reader()).await.map_err(StoreError::from)?;
     let entry = |row: &sqlx::any::AnyRow| {
+        let id: Vec<u8> = row.try_get(5)?;
         Ok(Entry {
+            id: Id::from_bytes(&id).ok_or_else(|| StoreError::Damaged { what: "the id of a sign-in".to_owned() })?,
             at: row.try_get(0)?,
             person: row.try_get(1)?,
             outcome: row.try_get(2)?,
@@ -84,7 +90,7 @@ pub async fn recent(store: &Store, before: Option<Millis>) -> Result<Vec<Entry>,
             agent: row.try_get(4)?,
         })
     };
-    Ok(rows.iter().map(entry).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)?)
+    Ok(rows.iter().map(entry).collect::<Result<_, StoreError>>()?)
 }
 
 /// How many tries were refused since `since`.

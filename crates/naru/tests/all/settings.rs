@@ -51,6 +51,8 @@ async fn people_and_tokens_are_kept_by_forms() {
     eventually("the token to be worthless", PATIENCE, async || (ask().await == 401).then_some(())).await;
 
     has(&admin.get("/settings/sign-ins").await, "minji");
+    let none = admin.get("/settings/sign-ins?before=00000000-0000-7000-8000-000000000000").await;
+    none.shows("There is no older entry").hides("Nobody has signed in");
     has(&admin.in_korean().get("/settings/people").await, "사용자 추가");
     serve.stop().await;
 }

@@ -81,12 +81,29 @@ async fn the_record_tells_who_came_in_and_who_was_refused() {
         // A name that is nobody's may be a password typed into the wrong field: it is not kept.
         assert_eq!(shown, [("admin", "password"), ("", "refused"), ("admin", "refused"), ("admin", "link")]);
         assert_eq!((entries[0].at, entries[0].peer.as_str()), (house.now(), "127.0.0.1"));
-        let before = record::recent(&house.store, Some(entries[2].at)).await.unwrap();
+        let before = record::recent(&house.store, Some(entries[2].id)).await.unwrap();
         assert_eq!(before, entries[3..]);
 
         house.clock.pass(91 * 24 * 60 * MINUTE_MS);
         house.browser().sign_in("admin", PASSWORD).await;
         assert_eq!(record::recent(&house.store, None).await.unwrap().len(), 1, "older entries are dropped");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn paging_the_record_loses_no_entry_of_one_millisecond() {
+    on_each_engine(async |house| {
+        // Time stands still: all of them are of one millisecond.
+        house.admin_with_password().await;
+        for _ in 0..4 {
+            house.browser().sign_in("admin", PASSWORD).await;
+        }
+        let entries = record::recent(&house.store, None).await.unwrap();
+        assert!(entries.len() == 5 && entries.iter().all(|entry| entry.at == house.now()), "{entries:?}");
+        for (nth, entry) in entries.iter().enumerate() {
+            assert_eq!(record::recent(&house.store, Some(entry.id)).await.unwrap(), entries[nth + 1..]);
+        }
     })
     .await;
 }

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::html;
 use naru_component::ctx::Ctx;
-use naru_core::clock::Millis;
 use naru_core::failure::Failure;
+use naru_core::id::Id;
 use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::page::part::{Column, Look, Tone, badge, button, empty, heading, prose, refusal, section, table, tabs};
@@ -289,7 +289,9 @@ async fn revoke(State(ctx): State<Ctx>, visit: Visit, Path(name): Path<String>) 
 
 #[derive(Deserialize)]
 struct Before {
-    before: Option<Millis>,
+    /// The last entry of the page before.
+    #[serde(default)]
+    before: String,
 }
 
 async fn sign_ins(
@@ -299,6 +301,7 @@ async fn sign_ins(
 ) -> Result<Markup, Failed> {
     visit.must(Role::Admin)?;
     let reader = &visit.reader;
+    let before = before.parse::<Id>().ok();
     let entries = record::recent(ctx.store(), before).await?;
     let say = |key: &str| reader.say(key, &[]);
     let row = |it: &record::Entry| {
@@ -317,11 +320,12 @@ async fn sign_ins(
     let more = entries.last().filter(|_| entries.len() as i64 == record::ENTRIES_MAX);
     let body = html! {
         @if rows.is_empty() {
-            (empty(&say("page-sign-ins-none"), &say("page-sign-ins-none.hint")))
+            @let none = if before.is_some() { "page-sign-ins-no-older" } else { "page-sign-ins-none" };
+            (empty(&say(none), &say(&format!("{none}.hint"))))
         } @else {
             (section(&say("page-sign-ins"), table(&columns, &rows)))
             @if let Some(last) = more {
-                p { a.button href={ "/settings/sign-ins?before=" (last.at) } { (say("settings-older")) } }
+                p { a.button href={ "/settings/sign-ins?before=" (last.id) } { (say("settings-older")) } }
             }
         }
     };
