@@ -13,7 +13,7 @@ use maud::html;
 use naru_component::ctx::Ctx;
 use naru_core::failure::{Failure, Kind};
 use naru_core::id::Id;
-use naru_dispatch::access::{self, Asked};
+use naru_dispatch::access::{self, Asked, Entry};
 use naru_dispatch::address::normalise;
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::find::Wanted;
@@ -21,7 +21,7 @@ use naru_dispatch::life as engine;
 use naru_dispatch::look::{MessageView, look};
 use naru_dispatch::message::{Channel, MessageId};
 use naru_web::failed::{Failed, form_again, mendable};
-use naru_web::page::part::{empty, heading, refusal, section};
+use naru_web::page::part::{Column, empty, heading, refusal, section, table};
 use naru_web::page::{Markup, Reader, moment, segment};
 use naru_web::role::Role;
 use naru_web::visit::{SignedIn, Visit};
@@ -166,7 +166,7 @@ fn page(visit: &Visit, typed: &str, shown: Shown, older: Markup) -> Response {
         Shown::Nothing => empty(&say("page-messages-start"), &say("page-messages-start.hint")),
         Shown::Refused(failure) => refusal(reader, failure),
         Shown::None => empty(&say("page-messages-none"), &say("page-messages-none.hint")),
-        Shown::Some(found) => table(reader, found, older),
+        Shown::Some(found) => listed(reader, found, older),
     };
     let body = html! {
         (heading(&title, html! {
@@ -190,27 +190,22 @@ fn page(visit: &Visit, typed: &str, shown: Shown, older: Markup) -> Response {
     }
 }
 
-fn table(reader: &Reader, found: &Found, older: Markup) -> Markup {
-    let say = |key: &str| reader.say(key, &[]);
+fn listed(reader: &Reader, found: &Found, older: Markup) -> Markup {
+    let row = |view: &MessageView| {
+        vec![
+            moment::at(view.accepted_at),
+            html! { (view.to) },
+            message_badge(reader, view.state),
+            html! { (view.template) " v" (view.version) },
+            html! { (view.lane) },
+            html! { a.id href={ "/messages/" (view.id) } { (view.id) } },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = found.views.iter().map(row).collect();
+    let columns = ["accepted", "to", "state", "template", "lane", "message"];
+    let columns = columns.map(|name| Column::of(&reader.say(&format!("field-{name}"), &[])));
     html! {
-        div.scroll { table {
-            thead { tr {
-                th scope="col" { (say("field-accepted")) }
-                th scope="col" { (say("field-to")) }
-                th scope="col" { (say("field-state")) }
-                th scope="col" { (say("field-template")) }
-                th scope="col" { (say("field-lane")) }
-                th scope="col" { (say("field-message")) }
-            } }
-            tbody { @for view in &found.views { tr {
-                td { (moment::at(view.accepted_at)) }
-                td { (view.to) }
-                td { (message_badge(reader, view.state)) }
-                td { (view.template) " v" (view.version) }
-                td { (view.lane) }
-                td { a.id href={ "/messages/" (view.id) } { (view.id) } }
-            } } }
-        } }
+        (table(&columns, &rows))
         @if !older.0.is_empty() { div.actions { (older) } }
     }
 }
@@ -274,23 +269,20 @@ async fn record(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Query(asks): 
     let more = entries.len() > ENTRIES;
     entries.truncate(ENTRIES);
     let title = say("page-access");
+    let row = |entry: &Entry| {
+        vec![
+            moment::at(entry.at),
+            html! { (entry.person) },
+            html! { (entry.peer) },
+            html! { div.reason { (entry.reason) } },
+            html! { a.id href={ "/messages/" (entry.message) } { (entry.message) } },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = entries.iter().map(row).collect();
+    let columns =
+        ["page-access-at", "page-access-person", "page-access-peer", "page-access-reason-column", "field-message"];
     let rows = html! {
-        div.scroll { table {
-            thead { tr {
-                th scope="col" { (say("page-access-at")) }
-                th scope="col" { (say("page-access-person")) }
-                th scope="col" { (say("page-access-peer")) }
-                th scope="col" { (say("page-access-reason-column")) }
-                th scope="col" { (say("field-message")) }
-            } }
-            tbody { @for entry in &entries { tr {
-                td { (moment::at(entry.at)) }
-                td { (entry.person) }
-                td { (entry.peer) }
-                td.reason { (entry.reason) }
-                td { a.id href={ "/messages/" (entry.message) } { (entry.message) } }
-            } } }
-        } }
+        (table(&columns.map(|key| Column::of(&say(key))), &rows))
         @if more && let Some(last) = entries.last() {
             div.actions { a.button href={ "/messages/access?before=" (last.id) } { (say("page-older")) } }
         }

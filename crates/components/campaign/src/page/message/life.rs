@@ -5,13 +5,13 @@ use maud::html;
 use naru_core::failure::Failure;
 use naru_core::masked::Address;
 use naru_dispatch::access::REASON_CHARS_MAX;
-use naru_dispatch::life::{Event, Life, Wait, Wording};
+use naru_dispatch::life::{Event, Life, Request, Wait, Wording};
 use naru_dispatch::message::{Channel, Purpose};
 use naru_dispatch::page::tone;
 use naru_dispatch::side::State;
 use naru_dispatch::unknown::SETTLED;
 use naru_web::failed::form_again;
-use naru_web::page::part::{Tone, badge, dot, fields, heading, notice, prose, refusal, section};
+use naru_web::page::part::{Column, Tone, badge, dot, fields, heading, notice, prose, refusal, section, table};
 use naru_web::page::{Markup, Reader, count, moment, segment};
 use naru_web::role::Role;
 use naru_web::visit::Visit;
@@ -230,24 +230,25 @@ fn chunks(reader: &Reader, life: &Life) -> Markup {
     if life.requests.is_empty() {
         return nothing(reader);
     }
-    html! { div.scroll { table {
-        thead { tr {
-            th scope="col" { (say("page-chunk")) }
-            th scope="col" { (say("page-outlet")) }
-            th.number scope="col" { (say("page-chunk-messages")) }
-            th.number scope="col" { (say("field-tries")) }
-            th scope="col" { (say("page-started")) }
-            th scope="col" { (say("page-deadline")) }
-        } }
-        tbody { @for request in &life.requests { tr {
-            td { (request.first) "/" (request.attempt) }
-            td { (if request.outlet.is_empty() { &life.view.lane } else { &request.outlet }) }
-            td.number { (request.messages) }
-            td.number { (request.tries) }
-            td { (moment::at(request.started_at)) }
-            td { (moment::at(request.deadline)) }
-        } } }
-    } } }
+    let columns = [
+        Column::of(&say("page-chunk")),
+        Column::of(&say("page-outlet")),
+        Column::number(&say("page-chunk-messages")),
+        Column::number(&say("field-tries")),
+        Column::of(&say("page-started")),
+        Column::of(&say("page-deadline")),
+    ];
+    let row = |request: &Request| {
+        vec![
+            html! { (request.first) "/" (request.attempt) },
+            html! { (if request.outlet.is_empty() { &life.view.lane } else { &request.outlet }) },
+            html! { (request.messages) },
+            html! { (request.tries) },
+            moment::at(request.started_at),
+            moment::at(request.deadline),
+        ]
+    };
+    table(&columns, &life.requests.iter().map(row).collect::<Vec<_>>())
 }
 
 fn retries(reader: &Reader, life: &Life) -> Markup {
