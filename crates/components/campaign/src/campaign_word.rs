@@ -3,9 +3,10 @@
 use naru_component::answer::{Answer, Follow};
 use naru_component::ctx::Ctx;
 use naru_component::word::Call;
-use naru_core::clock::{Millis, seoul};
+use naru_core::clock::seoul;
 use naru_core::failure::Failure;
 use naru_core::text::Lang;
+use naru_dispatch::campaign::search::{Sought, search};
 use naru_dispatch::campaign::{self, Campaign, CampaignState};
 use naru_dispatch::component::account_fields;
 use naru_dispatch::engine::Dispatch;
@@ -87,7 +88,8 @@ pub struct CancelArgs {
 
 /// Lists.
 pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
-    let campaigns = campaign::list(ctx.store(), Millis::MAX, within(call.args.limit, LIST_MAX)?).await?;
+    let limit = within(call.args.limit, LIST_MAX)?;
+    let campaigns = search(ctx.store(), &Sought::default(), limit).await?.campaigns;
     let rows = campaigns.iter().map(|campaign| {
         vec![
             campaign.id.to_string(),

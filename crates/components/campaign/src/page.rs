@@ -3,6 +3,7 @@
 pub mod codes;
 mod difference;
 mod file;
+mod list;
 mod message;
 mod new;
 mod template;
@@ -16,7 +17,7 @@ use axum::routing::{get, post};
 use futures_util::future::BoxFuture;
 use maud::html;
 use naru_component::ctx::Ctx;
-use naru_core::clock::{Millis, seoul};
+use naru_core::clock::seoul;
 use naru_core::failure::Failure;
 use naru_dispatch::campaign::{self, Campaign, CampaignState};
 use naru_dispatch::engine::Dispatch;
@@ -28,7 +29,7 @@ use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::feed::{self, Parts};
 use naru_web::page::chart::{account, progress, stacked, timeline};
-use naru_web::page::part::{Look, Tone, badge, button, empty, fields, heading, refusal, section};
+use naru_web::page::part::{Look, Tone, badge, button, fields, heading, refusal, section};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::{Actor, Role};
 use naru_web::visit::{Resume, SignedIn, Visit};
@@ -37,8 +38,6 @@ use serde::Deserialize;
 use crate::campaign_word::may_steer;
 use crate::send_word::start_at;
 
-/// Campaigns of one page.
-const PAGE: usize = 50;
 /// Columns of a campaign's chart at most.
 const CHART_COLUMNS: u32 = 120;
 /// And at least: a campaign that has only begun is no wall of one column.
@@ -47,7 +46,7 @@ const CHART_COLUMNS_MIN: usize = 24;
 /// The routes.
 pub fn routes() -> Router<Ctx> {
     Router::new()
-        .route("/campaigns", get(list))
+        .route("/campaigns", get(list::show))
         .route("/campaigns/{id}", get(show))
         .route("/campaigns/{id}/live", get(live))
         .route("/campaigns/{id}/pause", post(pause))
@@ -60,42 +59,6 @@ pub fn routes() -> Router<Ctx> {
         .merge(message::routes())
         .merge(new::routes())
         .merge(template::routes())
-}
-
-async fn list(State(ctx): State<Ctx>, visit: Visit, _: SignedIn) -> Result<Markup, Failed> {
-    let reader = &visit.reader;
-    let campaigns = campaign::list(ctx.store(), Millis::MAX, PAGE).await.map_err(Failure::from)?;
-    let title = reader.say("page-campaigns", &[]);
-    let body = html! {
-        (heading(&title, html! {
-            @if visit.must(Role::Send).is_ok() { a.button.primary href=(new::PATH) { (reader.say("page-campaign-new", &[])) } }
-        }))
-        @if campaigns.is_empty() {
-            (empty(&reader.say("page-campaigns-none", &[]), &reader.say("page-campaigns-none.hint", &[])))
-        } @else {
-            div.scroll { table {
-                thead { tr {
-                    th { (reader.say("field-campaign", &[])) }
-                    th { (reader.say("field-state", &[])) }
-                    th.number { (reader.say("state-accepted", &[])) }
-                    th { (reader.say("page-progress", &[])) }
-                    th { (reader.say("field-created", &[])) }
-                } }
-                tbody { @for campaign in &campaigns { (row(reader, campaign)) } }
-            } }
-        }
-    };
-    Ok(visit.page(&title, body))
-}
-
-fn row(reader: &Reader, campaign: &Campaign) -> Markup {
-    html! { tr {
-        td { a href={ "/campaigns/" (campaign.id) } { (campaign.name) } }
-        td { (state_badge(reader, campaign)) }
-        td.number { (count(campaign.account.accepted)) }
-        td { (stacked(reader, &campaign.name, &slices(reader, &campaign.account))) }
-        td { (moment::ago(reader, campaign.created_at)) }
-    } }
 }
 
 async fn show(State(ctx): State<Ctx>, visit: Visit, _: SignedIn, Path(id): Path<String>) -> Result<Markup, Failed> {

@@ -1,5 +1,9 @@
 //! Campaigns as the engine sees them: frames that belong together, may wait, be stopped and be summed up.
 
+pub mod search;
+
+use std::collections::HashMap;
+
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
 use naru_core::id::Id;
@@ -50,6 +54,25 @@ impl CampaignState {
             .into_iter()
             .find(|state| state.name() == name)
             .ok_or_else(|| StoreError::Damaged { what: format!("a campaign in state {name:?}") })
+    }
+
+    /// Every state, in the order in which a campaign goes through them.
+    pub const ALL: [CampaignState; 6] = [
+        CampaignState::Loading,
+        CampaignState::Held,
+        CampaignState::Running,
+        CampaignState::Paused,
+        CampaignState::Cancelled,
+        CampaignState::Done,
+    ];
+
+    /// Where a campaign stands that is stored so: one is done or held by what has become of its file and its messages.
+    fn now(self, loaded: bool, is_unsent: bool) -> CampaignState {
+        match self {
+            CampaignState::Running if loaded && !is_unsent => CampaignState::Done,
+            CampaignState::Loading if loaded => CampaignState::Held,
+            state => state,
+        }
     }
 }
 
@@ -257,23 +280,24 @@ const COLUMNS: &str = "SELECT c.id, c.name, c.template, c.version, c.lane, c.pur
 
 /// One campaign.
 pub async fn show(store: &Store, id: Id) -> Result<Option<Campaign>> {
-    let text = format!("{COLUMNS} WHERE c.id = $1");
-    let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id.0.to_vec()).fetch_optional(store.reader()).await?;
-    match row {
-        Some(row) => Ok(Some(read(store, &row).await?)),
-        None => Ok(None),
-    }
+    Ok(shown(store, &[id]).await?.pop())
 }
 
-/// Campaigns, newest first, at most `limit`, those created before `before`.
-pub async fn list(store: &Store, before: Millis, limit: usize) -> Result<Vec<Campaign>> {
-    let text = format!("{COLUMNS} WHERE c.created_at < $1 ORDER BY c.created_at DESC, c.id DESC LIMIT $2");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(before).bind(limit as i64).fetch_all(store.reader()).await?;
-    let mut campaigns = Vec::with_capacity(rows.len());
-    for row in &rows {
-        campaigns.push(read(store, row).await?);
+/// Campaigns with these ids, newest first.
+async fn shown(store: &Store, ids: &[Id]) -> Result<Vec<Campaign>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(campaigns)
+    let accounts = accounts(store, ids).await?;
+    let text = format!("{COLUMNS} WHERE c.id IN ({}) ORDER BY c.created_at DESC, c.id DESC", places(ids.len()));
+    let query = ids.iter().fold(sqlx::query(sqlx::AssertSqlSafe(text)), |query, id| query.bind(id.0.to_vec()));
+    let rows = query.fetch_all(store.reader()).await?;
+    rows.iter().map(|row| read(row, &accounts)).collect()
+}
+
+/// `$1, $2, …`
+fn places(count: usize) -> String {
+    (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Campaigns whose id begins with `prefix` or whose name is `name`: what a person types. At most two are given.
@@ -294,11 +318,11 @@ pub async fn resolve(store: &Store, text: &str) -> std::result::Result<Campaign,
     }
 }
 
-async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
+fn read(row: &sqlx::any::AnyRow, accounts: &HashMap<Id, (Account, Option<Millis>)>) -> Result<Campaign> {
     let id = rows::id_column(row.try_get(0)?)?;
     let damaged = |what: &str| StoreError::Damaged { what: format!("the {what} of campaign {id}") };
     let kept: Account = serde_json::from_str(&row.try_get::<String, _>(11)?).map_err(|_| damaged("kept totals"))?;
-    let (mut account, changed_at) = account(store, id).await?;
+    let (mut account, changed_at) = accounts.get(&id).copied().unwrap_or_default();
     account.join(&kept);
     let state = CampaignState::from_name(&row.try_get::<String, _>(6)?)?;
     let import: Option<String> = row.try_get(12)?;
@@ -310,11 +334,7 @@ async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
         version: row.try_get::<i64, _>(3)? as u32,
         lane: row.try_get(4)?,
         purpose: row.try_get::<String, _>(5)?.parse().map_err(|()| damaged("purpose"))?,
-        state: match state {
-            CampaignState::Running if loaded && account.pending == 0 => CampaignState::Done,
-            CampaignState::Loading if loaded => CampaignState::Held,
-            state => state,
-        },
+        state: state.now(loaded, account.pending > 0),
         source: row.try_get(7)?,
         created_at: row.try_get(8)?,
         created_by: row.try_get(9)?,
@@ -327,20 +347,25 @@ async fn read(store: &Store, row: &sqlx::any::AnyRow) -> Result<Campaign> {
     })
 }
 
-/// A campaign's counts: the sum over its frames.
-async fn account(store: &Store, id: Id) -> Result<(Account, Option<Millis>)> {
-    // One statement, so that both sides of the account are of one moment while frames come in.
-    let row = sqlx::query(
+/// Campaigns' counts: the sums over their frames; none of a campaign without any.
+async fn accounts(store: &Store, ids: &[Id]) -> Result<HashMap<Id, (Account, Option<Millis>)>> {
+    // One statement, so that both sides of an account are of one moment while frames come in.
+    let text = format!(
         "SELECT CAST(COALESCE(SUM(s.pending), 0) AS BIGINT), CAST(COALESCE(SUM(s.unknown), 0) AS BIGINT),
              CAST(COALESCE(SUM(s.sent), 0) AS BIGINT), CAST(COALESCE(SUM(s.failed), 0) AS BIGINT),
              CAST(COALESCE(SUM(s.expired), 0) AS BIGINT), CAST(COALESCE(SUM(s.suppressed), 0) AS BIGINT),
              CAST(COALESCE(SUM(s.cancelled), 0) AS BIGINT), CAST(COALESCE(SUM(s.delivered), 0) AS BIGINT),
-             MAX(s.changed_at), CAST(COALESCE(SUM(f.count), 0) AS BIGINT)
-         FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame WHERE s.campaign = $1",
-    )
-    .bind(id.0.to_vec())
-    .fetch_one(store.reader())
-    .await?;
+             MAX(s.changed_at), CAST(COALESCE(SUM(f.count), 0) AS BIGINT), s.campaign
+         FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame
+         WHERE s.campaign IN ({}) GROUP BY s.campaign",
+        places(ids.len())
+    );
+    let query = ids.iter().fold(sqlx::query(sqlx::AssertSqlSafe(text)), |query, id| query.bind(id.0.to_vec()));
+    let rows = query.fetch_all(store.reader()).await?;
+    rows.iter().map(|row| Ok((rows::id_column(row.try_get(10)?)?, account(row)?))).collect()
+}
+
+fn account(row: &sqlx::any::AnyRow) -> Result<(Account, Option<Millis>)> {
     let term = |index: usize| -> Result<u64> { Ok(row.try_get::<i64, _>(index)? as u64) };
     let account = Account {
         accepted: term(9)?,

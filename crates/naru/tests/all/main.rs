@@ -5,6 +5,7 @@
 
 mod browser;
 mod campaign;
+mod campaign_list;
 mod configuration;
 mod database_line;
 mod disk;

@@ -20,6 +20,7 @@ mod allow_list;
 mod campaign_cancel;
 mod campaign_hold;
 mod campaign_pause;
+mod campaign_search;
 mod clock_is_set;
 mod commit_answer_lost;
 mod consent;
