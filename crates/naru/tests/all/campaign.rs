@@ -511,7 +511,8 @@ async fn a_campaign_that_waits_begins_by_a_word_at_its_time_or_by_a_page() {
     assert!(page.html.contains("It waits until somebody sends it"), "{}", page.html);
     let late = browser.post(&format!("{path}/schedule"), &[("at", "2001-01-01T09:00")]).await;
     assert_eq!(late.status, 400);
-    late.shows("is over").shows("value=\"2001-01-01T09:00\"").shows("data-live=");
+    late.shows("is over").shows("value=\"2001-01-01T09:00\"");
+    late.hides("data-live=").shows("Before it is sent");
     assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "2999-01-01T09:00")]).await.status, 303);
     assert!(browser.get(&path).await.html.contains("It begins by itself at 2999-01-01 09:00:00"));
     assert_eq!(browser.post(&format!("{path}/schedule"), &[("at", "")]).await.status, 303);

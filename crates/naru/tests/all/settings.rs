@@ -83,7 +83,7 @@ async fn who_did_it_stands_in_the_log_however_it_was_asked_for() {
     let send = ["send", "--template", "shipped", "--to", "c.csv", "--name", "spring", "--hold"];
     house.done(&send);
     let list = admin.get("/campaigns").await.html;
-    let id = list.split("href=\"/campaigns/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let id = list.split("scope=\"row\"><a href=\"/campaigns/").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let instance = admin.get("/running").await.html;
     let instance = instance.split("action=\"/running/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let mut secrets = Vec::new();
