@@ -71,13 +71,16 @@ pub fn of_a_shop(shop: &Shop, lang: &str) -> Vec<Sight> {
         page("overview", "/"),
         page("lanes", "/lanes"),
         page("campaigns", "/campaigns"),
+        page("campaigns-sought", "/campaigns?name=%EC%95%88%EB%82%B4&state=done"),
+        page("campaigns-no-match", "/campaigns?name=zzz"),
         page("campaign-running", &shop.campaign("주말 특가 미리 보기")),
         page("campaign-done", &shop.campaign("가을 신상품 출고 안내")),
         page("campaign-held", &shop.campaign("내일 아침 안내")),
         page("campaign-paused", &shop.campaign("VIP 사전 안내")),
         page("campaign-time-bad", &shop.campaign("내일 아침 안내"))
             .with("[name=at]", "2020-01-01T09:00")
-            .sent_by("form[action$='/schedule'] button"),
+            .sent_by("form[action$='/schedule'] button")
+            .and_refused(),
         page("campaign-new", "/campaigns/-new"),
         page("campaign-new-refused", "/campaigns/-new")
             .with("[name=template]", "shipped")
@@ -112,13 +115,16 @@ pub fn of_a_shop(shop: &Shop, lang: &str) -> Vec<Sight> {
             .and_refused(),
         page("template-edit", "/templates/order/edit"),
         page("unknown", "/unknown"),
-        page("unknown-none-chosen", "/unknown").sent_by("[name=as][value=sent]"),
+        page("unknown-none-chosen", "/unknown").sent_by("[name=as][value=sent]").and_refused(),
         page("running", "/running"),
         page("people", "/settings/people"),
         page("people-link", "/settings/people")
             .with("[name=name]", &format!("new-{lang}"))
             .sent_by("main form.row-form"),
-        page("people-refused", "/settings/people").with("[name=name]", "김 민지").sent_by("main form.row-form"),
+        page("people-refused", "/settings/people")
+            .with("[name=name]", "김 민지")
+            .sent_by("main form.row-form")
+            .and_refused(),
         page("tokens", "/settings/tokens"),
         page("tokens-once", "/settings/tokens")
             .with("[name=name]", &format!("token-{lang}"))
