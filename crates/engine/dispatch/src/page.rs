@@ -187,6 +187,12 @@ async fn lanes(ctx: &Ctx, reader: &Reader, Looked { views, pending }: &Looked) -
     })
 }
 
+/// Why a lane's provider takes nothing, where there are words for it.
+fn why(reader: &Reader, view: &LaneView) -> Option<String> {
+    let code = view.block.as_deref().filter(|_| lane_word::state(view) == "blocked")?;
+    Some(code::words(reader, code)).filter(|words| words != code)
+}
+
 fn row(ctx: &Ctx, reader: &Reader, view: &LaneView, rate: f64, pending: u64, oldest: Option<Millis>) -> Markup {
     let tone = match lane_word::state(view) {
         "running" | "standing-in" | "elsewhere" => Tone::Good,
@@ -203,6 +209,7 @@ fn row(ctx: &Ctx, reader: &Reader, view: &LaneView, rate: f64, pending: u64, old
         }
         td {
             (badge(tone, &lane_word::told(ctx, reader.lang, view)))
+            @if let Some(why) = why(reader, view) { span.sub { (why) } }
             @if !view.carried_by.is_empty() && tone != Tone::Idle { span.sub { (view.carried_by.join(", ")) } }
         }
         td { (gauge(&reader.say("lanes-rate", &[]), rate, max, &words)) }
@@ -351,7 +358,10 @@ async fn concerns(ctx: &Ctx, reader: &Reader, seen: &Seen) -> Result<Vec<Concern
     };
     let looked = Looked::look(ctx).await?;
     for view in &looked.views {
-        let (lane, told) = (view.name.as_str(), lane_word::told(ctx, reader.lang, view));
+        let (lane, mut told) = (view.name.as_str(), lane_word::told(ctx, reader.lang, view));
+        if let Some(why) = why(reader, view) {
+            told += &format!(". {why}");
+        }
         match lane_word::state(view) {
             "running" | "elsewhere" | "standing-by" => {}
             "paused" | "standing-in" | "day-spent" => {
