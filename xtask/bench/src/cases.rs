@@ -1,6 +1,7 @@
 //! The cases, one file each, in the order of the table.
 
 mod api;
+mod console;
 mod instances;
 mod intake;
 mod moves;
@@ -69,6 +70,8 @@ pub const CASES: [(&str, Case); NAMES.len()] = [
     ("receipts", |bench| Box::pin(receipts::measure(bench))),
     ("peak", |bench| Box::pin(peak::measure(bench))),
     ("queued", |bench| Box::pin(queued::measure(bench))),
+    ("streams", |bench| Box::pin(console::streams(bench))),
+    ("tabs", |bench| Box::pin(console::tabs(bench))),
     ("priorities", |bench| Box::pin(priorities::measure(bench))),
     ("postgres", |bench| Box::pin(stream::measure_postgres(bench))),
     ("instances", |bench| Box::pin(instances::measure(bench))),
@@ -77,7 +80,7 @@ pub const CASES: [(&str, Case); NAMES.len()] = [
 ];
 
 /// What `--only` takes.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 14] = [
     "intake",
     "stream",
     "single",
@@ -85,6 +88,8 @@ pub const NAMES: [&str; 12] = [
     "receipts",
     "peak",
     "queued",
+    "streams",
+    "tabs",
     "priorities",
     "postgres",
     "instances",

@@ -19,6 +19,7 @@ mod house;
 mod load;
 mod machine;
 mod pair;
+mod person;
 mod postgres;
 mod process;
 mod report;

@@ -1,4 +1,5 @@
-//! A day's messages, queued: what they cost on disk and in memory, and how soon the first leaves after a restart.
+//! A day's messages, queued: what they cost on disk and in memory, how soon the first leaves after a restart, and how
+//! fast the console is over them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use naru_core::clock::SystemClock;
 use serde_json::json;
 
 use crate::Result;
-use crate::cases::{Bench, NOBODY};
+use crate::cases::{Bench, NOBODY, console};
 use crate::customers;
 use crate::house::{House, Lane, Serving};
 use crate::process;
@@ -40,6 +41,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     pause(Duration::from_secs(bench.pick(3, 10))).await;
     let paced_bytes = serve.usage().peak_bytes;
     let found = look_up(&house, &serve).await?;
+    let pages = console::pages(bench, &house, &serve, messages as f64).await;
     serve.kill();
     vendor.empty().await?;
     // Killed and started at once: the last second's requests still count for the vendor, and naru waits for them.
@@ -109,6 +111,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
                 found.socket_s * 1e3
             ),
         ),
+        pages.unwrap_or_else(|e| Row::not_run("the console's pages", &e)),
     ])
 }
 
