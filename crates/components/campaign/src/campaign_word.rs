@@ -155,15 +155,34 @@ pub async fn pause(ctx: Ctx, call: Call<PauseArgs>) -> Result<Answer, Failure> {
 /// Whether somebody may say what becomes of a campaign. Who sends campaigns says so of one that has not begun; what leaves
 /// already is steered by who operates.
 pub fn may_steer(actor: &Actor, campaign: &Campaign) -> Result<(), Failure> {
+    // A discard that was cut off is finished by whoever began it.
+    let is_discarded = campaign.state == CampaignState::Cancelled && campaign.started_at.is_none();
     let waits = matches!(campaign.state, CampaignState::Loading | CampaignState::Held);
-    actor.must(if waits { Role::Send } else { Role::Operate })
+    actor.must(if waits || is_discarded { Role::Send } else { Role::Operate })
+}
+
+/// Lets it go on, as far as the role reaches: what was judged a moment ago may have begun to leave meanwhile.
+pub async fn let_go(dispatch: &Dispatch, actor: &Actor, campaign: &Campaign) -> Result<(), Failure> {
+    may_steer(actor, campaign)?;
+    match actor.role >= Role::Operate {
+        true => dispatch.resume(campaign.id).await,
+        false => dispatch.start(campaign.id).await,
+    }
+}
+
+/// Ends it, as far as the role reaches.
+pub async fn end(dispatch: &Dispatch, actor: &Actor, campaign: &Campaign) -> Result<(), Failure> {
+    may_steer(actor, campaign)?;
+    match actor.role >= Role::Operate {
+        true => dispatch.cancel(campaign.id).await,
+        false => dispatch.discard(campaign.id).await,
+    }
 }
 
 /// Resumes.
 pub async fn resume(ctx: Ctx, call: Call<ResumeArgs>) -> Result<Answer, Failure> {
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
-    may_steer(&call.actor, &campaign)?;
-    ctx.need::<Dispatch>()?.resume(campaign.id).await?;
+    let_go(&*ctx.need::<Dispatch>()?, &call.actor, &campaign).await?;
     steered(&ctx, call.lang, "campaign-resumed", &campaign).await
 }
 
@@ -182,8 +201,7 @@ pub async fn schedule(ctx: Ctx, call: Call<ScheduleArgs>) -> Result<Answer, Fail
 /// Cancels.
 pub async fn cancel(ctx: Ctx, call: Call<CancelArgs>) -> Result<Answer, Failure> {
     let campaign = campaign::resolve(ctx.store(), &call.args.campaign).await?;
-    may_steer(&call.actor, &campaign)?;
-    ctx.need::<Dispatch>()?.cancel(campaign.id).await?;
+    end(&*ctx.need::<Dispatch>()?, &call.actor, &campaign).await?;
     steered(&ctx, call.lang, "campaign-cancelled", &campaign).await
 }
 

@@ -48,7 +48,7 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
     ctx.offer(Arc::new(page::codes::Counted::default()));
     Component {
         words: vec![
-            Word::new("send", Role::Send, send_word::send).with_upload("to").about(&["template", "name"]),
+            Word::new("send", Role::Send, send_word::send).with_upload("to").about(&["template", "name", "dry_run"]),
             Word::reading("campaign list", campaign_word::list),
             Word::reading("campaign show", campaign_word::show),
             Word::new("campaign pause", Role::Operate, campaign_word::pause).about(&["campaign"]),

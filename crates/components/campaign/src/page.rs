@@ -35,7 +35,7 @@ use naru_web::role::{Actor, Role};
 use naru_web::visit::{Resume, SignedIn, Visit};
 use serde::Deserialize;
 
-use crate::campaign_word::may_steer;
+use crate::campaign_word::{end, let_go, may_steer};
 use crate::send_word::start_at;
 
 /// Columns of a campaign's chart at most.
@@ -51,10 +51,10 @@ pub fn routes() -> Router<Ctx> {
         .route("/campaigns/{id}/live", get(live))
         .route("/campaigns/{id}/pause", post(pause))
         .route("/campaigns/{id}/resume", post(resume))
-        .route("/campaigns/{id}/start", post(resume))
+        .route("/campaigns/{id}/start", post(start))
         .route("/campaigns/{id}/schedule", post(schedule))
         .route("/campaigns/{id}/cancel", post(cancel))
-        .route("/campaigns/{id}/discard", post(cancel))
+        .route("/campaigns/{id}/discard", post(discard))
         .merge(file::routes())
         .merge(message::routes())
         .merge(new::routes())
@@ -211,7 +211,7 @@ async fn parts(
         html! {}
     };
     let codes = codes::part(ctx, reader, campaign).await?;
-    let (file, refused) = file::parts(ctx, reader, campaign).await?;
+    let (file, refused) = file::parts(ctx, reader, campaign, actor).await?;
     let (width, columns) = history::of_campaign(ctx.store(), campaign.id, CHART_COLUMNS).await?;
     let title = reader.say("page-over-time", &[]);
     let from = columns.first().map_or(campaign.created_at, |(at, _)| *at);
@@ -244,8 +244,23 @@ async fn pause(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> 
 async fn resume(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
     let actor = steers(&visit, Role::Send, "campaign resume", &id)?;
     let campaign = find(&ctx, &id).await?;
-    may_steer(actor, &campaign)?;
-    ctx.need::<Dispatch>()?.resume(campaign.id).await?;
+    let_go(&*ctx.need::<Dispatch>()?, actor, &campaign).await?;
+    Ok(back(&campaign))
+}
+
+/// What the button said: a campaign that was paused meanwhile stays so, and one that began has been begun.
+async fn start(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+    steers(&visit, Role::Send, "campaign resume", &id)?;
+    let campaign = find(&ctx, &id).await?;
+    ctx.need::<Dispatch>()?.start(campaign.id).await?;
+    Ok(back(&campaign))
+}
+
+/// What the button said: a campaign that began meanwhile goes on, which whoever pressed it is told.
+async fn discard(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+    steers(&visit, Role::Send, "campaign cancel", &id)?;
+    let campaign = find(&ctx, &id).await?;
+    ctx.need::<Dispatch>()?.discard(campaign.id).await?;
     Ok(back(&campaign))
 }
 
@@ -275,6 +290,8 @@ async fn schedule(
         Ok(()) => Ok(back(&campaign)),
         Err(failure) => {
             let failure = mendable(failure)?;
+            // As it is by now.
+            let campaign = find(&ctx, &id).await?;
             Ok(form_again(&failure, page(&ctx, &visit, &campaign, Some((&form.at, &failure))).await?))
         }
     }
@@ -283,8 +300,7 @@ async fn schedule(
 async fn cancel(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
     let actor = steers(&visit, Role::Send, "campaign cancel", &id)?;
     let campaign = find(&ctx, &id).await?;
-    may_steer(actor, &campaign)?;
-    ctx.need::<Dispatch>()?.cancel(campaign.id).await?;
+    end(&*ctx.need::<Dispatch>()?, actor, &campaign).await?;
     Ok(back(&campaign))
 }
 

@@ -8,6 +8,7 @@ use naru_component::word::Call;
 use naru_core::clock::{Millis, seoul};
 use naru_core::failure::Failure;
 use naru_core::text::Lang;
+use naru_dispatch::campaign::{self, CampaignState};
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::import::Done;
 use schemars::JsonSchema;
@@ -124,10 +125,13 @@ async fn answer(
     let mut answer = Answer::data(data)?.line(ctx.say(call.lang, "send-accepted", &args));
     answer = with_refusals(ctx, call.lang, answer, outcome, source);
     answer = answer.line(ctx.say(call.lang, "send-campaign", &args));
-    if let Some(at) = &call.args.at {
-        answer = answer.line(ctx.say(call.lang, "send-waits-for", &[("name", name), ("at", at)]));
-    } else if call.args.hold {
-        answer = answer.line(ctx.say(call.lang, "send-waits", &args));
+    // As it is stored: an upload that was cut off waits as it was told to then.
+    let stored = campaign::show(ctx.store(), done.campaign).await?.filter(|it| it.state == CampaignState::Held);
+    if let Some(held) = stored {
+        answer = answer.line(match held.start_at {
+            Some(at) => ctx.say(call.lang, "send-waits-for", &[("name", name), ("at", &seoul(at))]),
+            None => ctx.say(call.lang, "send-waits", &args),
+        });
     }
     if !is_carried {
         answer = answer.warn(ctx.say(call.lang, "send-no-serve", &[]));

@@ -160,6 +160,10 @@ impl Open {
             (Err(failure), _) if failure.code != "import-interrupted" => failure,
             (_, Err(failure)) | (Err(failure), _) => failure,
         };
+        if failure.code == "import-taken-over" {
+            // What stands there is another run's to say.
+            return Err(failure);
+        }
         let why = Summary::stopped(&failure).to_text();
         let noted = ctx.store().write(move |conn| {
             let why = why.clone();

@@ -258,10 +258,15 @@ upload-none = No file was chosen
     .hint = Choose the file with the customers
 rejected-none = No row of { $campaign } was refused
     .hint = Look at the campaign's page
+rejected-gone = The file of the rows that { $campaign } refused is not kept any more
+    .hint = It goes with the messages; the rows stand in the file that was given
 rejected-elsewhere = The file of refused rows is not on this machine
     .hint = It is kept by instance { $instance }, which read the file, for as long as messages are kept: fetch it from there
 page-file = Its file
-page-file-so-far = { $messages } messages taken in so far, up to line { $lines }. Nothing leaves before its end.
+page-file-so-far = { $messages ->
+        [one] 1 message
+       *[other] { $messages } messages
+    } taken in so far, up to line { $lines }. Nothing leaves before its end.
 page-file-stopped = Nobody reads its file any more
     .hint = Give the same file ({ $source }) again under the same template and name, and it goes on where it stopped; or discard what there is.
 page-before = Before it is sent
@@ -273,7 +278,10 @@ page-before-all = All together { $all } { $unit ->
         [characters] characters
        *[other] bytes
     }, { $average } on average
-page-before-lms = { $n } of them go out as LMS
+page-before-lms = { $n ->
+        [one] 1 of them goes
+       *[other] { $n } of them go
+    } out as LMS
 page-before-cost = Cost
 page-before-won = About ₩{ $won }, at ₩{ $price } a message of lane { $lane }
 page-before-no-price = Not known: set `price_krw` of lane `{ $lane }` in the configuration
@@ -281,7 +289,10 @@ page-before-ends = Sent now, it is over at
 page-before-ends-at = Begun then, it is over at
 page-before-no-end = Not known: its lane has no cap, or it would take more than a year
 page-before-from = Its first message may leave at
-page-before-ahead = { $n } others leave before it
+page-before-ahead = { $n ->
+        [one] 1 other leaves
+       *[other] { $n } others leave
+    } before it
 page-before-samples = The first messages
 page-before-samples-help = As they leave, but for what is personal: addresses and values are masked.
 page-refused = Rows refused

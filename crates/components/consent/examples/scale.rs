@@ -62,6 +62,7 @@ async fn import(engine: Engine, rows: usize) {
             args: serde_json::json!({ "file": file }),
             upload: Some(file.clone()),
             progress: Progress::default(),
+            key: None,
         };
         let answer = word.clone().say(ctx.clone(), call).await.expect("the file is imported");
         start.tell(what, rows);

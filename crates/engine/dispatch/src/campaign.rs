@@ -190,7 +190,7 @@ pub async fn shift(
 ) -> Result<Option<Shifted>> {
     if to == CampaignState::Cancelled {
         // Before the campaign's row, in the order in which an import locks the two.
-        import::row::cancel(conn, id).await?;
+        import::row::lock(conn, id).await?;
     }
     // Locked, so that of two who move it at one time the second sees what the first did.
     let row = sqlx::query("UPDATE dispatch_campaign SET state = state WHERE id = $1 RETURNING lane, state")
@@ -208,6 +208,9 @@ pub async fn shift(
     let lane: String = row.try_get(0)?;
     let mut awaited = Vec::new();
     if from.contains(&was) {
+        if to == CampaignState::Cancelled {
+            import::row::cancel(conn, id).await?;
+        }
         sqlx::query("UPDATE dispatch_campaign SET state = $1, started_at = COALESCE(started_at, $2) WHERE id = $3")
             .bind(to.name())
             .bind((to == CampaignState::Running).then_some(now))
@@ -243,6 +246,12 @@ pub async fn due(store: &Store, now: Millis) -> Result<Vec<Id>> {
     .fetch_all(store.reader())
     .await?;
     rows.into_iter().map(rows::id_column).collect()
+}
+
+/// Whether a campaign waits for a time that has come; locks it if so.
+pub async fn is_due(conn: &mut AnyConnection, id: Id, now: Millis) -> Result<bool> {
+    let due = sqlx::query("UPDATE dispatch_campaign SET state = state WHERE id = $1 AND hold = 1 AND start_at <= $2");
+    Ok(due.bind(id.0.to_vec()).bind(now).execute(conn).await?.rows_affected() == 1)
 }
 
 /// Whether a campaign waits for a word when its file is taken in.
@@ -349,16 +358,20 @@ fn read(row: &sqlx::any::AnyRow, accounts: &HashMap<Id, (Account, Option<Millis>
 
 /// Campaigns' counts: the sums over their frames; none of a campaign without any.
 async fn accounts(store: &Store, ids: &[Id]) -> Result<HashMap<Id, (Account, Option<Millis>)>> {
-    // One statement, so that both sides of an account are of one moment while frames come in.
+    // One statement, so that both sides of an account are of one moment while frames come in. Each side is read from an
+    // index of its own that has all of it.
+    let places = places(ids.len());
     let text = format!(
-        "SELECT CAST(COALESCE(SUM(s.pending), 0) AS BIGINT), CAST(COALESCE(SUM(s.unknown), 0) AS BIGINT),
-             CAST(COALESCE(SUM(s.sent), 0) AS BIGINT), CAST(COALESCE(SUM(s.failed), 0) AS BIGINT),
-             CAST(COALESCE(SUM(s.expired), 0) AS BIGINT), CAST(COALESCE(SUM(s.suppressed), 0) AS BIGINT),
-             CAST(COALESCE(SUM(s.cancelled), 0) AS BIGINT), CAST(COALESCE(SUM(s.delivered), 0) AS BIGINT),
-             MAX(s.changed_at), CAST(COALESCE(SUM(f.count), 0) AS BIGINT), s.campaign
-         FROM dispatch_side s JOIN dispatch_frame f ON f.id = s.frame
-         WHERE s.campaign IN ({}) GROUP BY s.campaign",
-        places(ids.len())
+        "SELECT s.pending, s.unknown, s.sent, s.failed, s.expired, s.suppressed, s.cancelled, s.delivered, s.changed_at,
+             f.accepted, s.campaign
+         FROM (SELECT campaign, CAST(SUM(pending) AS BIGINT) AS pending, CAST(SUM(unknown) AS BIGINT) AS unknown,
+                   CAST(SUM(sent) AS BIGINT) AS sent, CAST(SUM(failed) AS BIGINT) AS failed,
+                   CAST(SUM(expired) AS BIGINT) AS expired, CAST(SUM(suppressed) AS BIGINT) AS suppressed,
+                   CAST(SUM(cancelled) AS BIGINT) AS cancelled, CAST(SUM(delivered) AS BIGINT) AS delivered,
+                   MAX(changed_at) AS changed_at
+               FROM dispatch_side WHERE campaign IN ({places}) GROUP BY campaign) s
+         JOIN (SELECT campaign, CAST(SUM(count) AS BIGINT) AS accepted
+               FROM dispatch_frame WHERE campaign IN ({places}) GROUP BY campaign) f ON f.campaign = s.campaign"
     );
     let query = ids.iter().fold(sqlx::query(sqlx::AssertSqlSafe(text)), |query, id| query.bind(id.0.to_vec()));
     let rows = query.fetch_all(store.reader()).await?;

@@ -266,6 +266,12 @@ impl Dispatch {
         self.noticed(moved.awaited).await.map(drop)
     }
 
+    /// As [`Dispatch::resume`], of a campaign that waits for a word: one that began meanwhile, or was paused, is left alone.
+    pub async fn start(&self, campaign: Id) -> Result<(), Failure> {
+        let moved = self.shift(campaign, &[CampaignState::Held], CampaignState::Running).await?;
+        self.noticed(moved.awaited).await.map(drop)
+    }
+
     /// Says when a campaign that waits begins by itself; with `None` it waits for a person again.
     pub async fn schedule(&self, campaign: Id, at: Option<Millis>) -> Result<(), Failure> {
         let store = self.ctx.store();
@@ -282,14 +288,35 @@ impl Dispatch {
     /// Lets campaigns go whose time has come.
     pub async fn start_due(&self) -> Result<(), Failure> {
         for campaign in campaign::due(self.ctx.store(), self.ctx.clock().now_ms()).await? {
-            match self.resume(campaign).await {
-                Ok(()) => tracing::info!(campaign.id = %campaign, "a campaign's time has come"),
-                // Somebody cancelled it or let it go a moment ago.
-                Err(failure) if failure.code == "campaign-state" => {}
-                Err(failure) => return Err(failure),
+            if self.start_where_due(campaign).await? {
+                tracing::info!(campaign.id = %campaign, "a campaign's time has come");
             }
         }
         Ok(())
+    }
+
+    /// Lets a campaign go if it still waits for a time that has come: somebody may have moved it, or let it go, since it was
+    /// found.
+    async fn start_where_due(&self, id: Id) -> Result<bool, Failure> {
+        let now = self.ctx.clock().now_ms();
+        let moved = self.ctx.store().write(move |conn| {
+            Box::pin(async move {
+                if !campaign::is_due(conn, id, now).await? {
+                    return Ok(None);
+                }
+                campaign::shift(conn, id, &[CampaignState::Held], CampaignState::Running, now).await
+            })
+        });
+        match moved.await?.filter(|moved| moved.was == CampaignState::Held) {
+            Some(moved) => self.noticed(moved.awaited).await.map(|_| true),
+            None => Ok(false),
+        }
+    }
+
+    /// As [`Dispatch::cancel`], of a campaign that has not begun to leave: one that has is left alone.
+    pub async fn discard(&self, campaign: Id) -> Result<(), Failure> {
+        const FROM: &[CampaignState] = &[CampaignState::Loading, CampaignState::Held, CampaignState::Cancelled];
+        self.cancel_from(campaign, FROM).await
     }
 
     /// Ends a campaign: what has not left will not, and of its file nothing more is taken in. Said again, it finishes
@@ -302,7 +329,11 @@ impl Dispatch {
             CampaignState::Paused,
             CampaignState::Cancelled,
         ];
-        let mut awaited = self.shift(campaign, FROM, CampaignState::Cancelled).await?.awaited;
+        self.cancel_from(campaign, FROM).await
+    }
+
+    async fn cancel_from(&self, campaign: Id, from: &'static [CampaignState]) -> Result<(), Failure> {
+        let mut awaited = self.shift(campaign, from, CampaignState::Cancelled).await?.awaited;
         // A lease that passes on meanwhile is looked at again; bounded, since nobody takes it for less than seconds.
         for _ in 0..CANCEL_ROUNDS {
             let free = self.noticed(awaited).await?;

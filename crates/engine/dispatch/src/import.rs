@@ -148,6 +148,7 @@ pub async fn begin(
         Opened::Busy => return Err(Failure::conflict("import-running").retry_after(LEASE_MS as u64 / 1_000)),
         Opened::Finished(done) => return Ok((Begun::Finished(done), None)),
         Opened::Cancelled(campaign) => return Err(row::cancelled(campaign)),
+        Opened::Leaves(campaign) => return Err(Failure::conflict("import-leaves").arg("campaign", campaign)),
         Opened::Mine(row) => row,
     };
     let (frames, receiver) = mpsc::channel(FRAMES_AHEAD);

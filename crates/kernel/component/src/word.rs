@@ -60,6 +60,8 @@ pub struct Call<A> {
     pub upload: Option<PathBuf>,
     /// Where long work tells how far it is.
     pub progress: Progress,
+    /// What stands for this very saying, where whoever brings it may bring it twice.
+    pub key: Option<String>,
 }
 
 /// How far long work is, shared between who does it and who shows it.
@@ -106,10 +108,10 @@ impl Word {
             run: Arc::new(move |ctx, call| {
                 let run = run.clone();
                 Box::pin(async move {
-                    let Call { actor, lang, args, upload, progress } = call;
+                    let Call { actor, lang, args, upload, progress, key } = call;
                     let args: A = serde_json::from_value(args)
                         .map_err(|e| Failure::usage("arguments-wrong").arg("why", without_value(&e.to_string())))?;
-                    run(ctx, Call { actor, lang, args, upload, progress }).await
+                    run(ctx, Call { actor, lang, args, upload, progress, key }).await
                 })
             }),
         }
@@ -149,6 +151,12 @@ impl Word {
         let about: Vec<_> = self.about.iter().filter_map(|name| Some((*name, told(&args[*name])?))).collect();
         let about: Vec<_> = about.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Deed::new(self.path, &about)
+    }
+
+    /// Lets it be said in a chat.
+    pub fn in_chat(mut self) -> Word {
+        self.slack = true;
+        self
     }
 
     /// Says which argument names a file that must come along.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// An id, of a campaign or a trace, as it is written.
+const ID_CHARS: usize = 32;
+
 /// A phone number or e-mail address. `Display` and `Debug` mask it; [`Address::reveal`] is the only way to the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -47,12 +50,36 @@ pub fn mask(address: &str) -> String {
 }
 
 /// Masks whatever in `text` looks like an address, for what a person or a program wrote in a place that was not meant
-/// for one: the names of columns, the value that a failure names.
+/// for one: the names of columns, the value that a failure names. What stands in the middle of an id of ours is a part of
+/// it, whatever it looks like.
 pub fn mask_within(text: &str) -> String {
     let is_mail = |c: char| c.is_alphanumeric() || "@.!#$%&*+-/=?^_{|}~".contains(c);
     let text = replace_runs(text, is_mail, |run| run.contains('@').then(|| mask(run)));
     let is_phone = |c: char| c.is_ascii_digit() || "+-. ()".contains(c);
-    replace_runs(&text, is_phone, |run| looks_like_phone(run).then(|| mask(run)))
+    let without_phones = |text: &str| replace_runs(text, is_phone, |run| looks_like_phone(run).then(|| mask(run)));
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, id)) = next_id(rest) {
+        out.push_str(&without_phones(before));
+        out.push_str(id);
+        rest = &rest[before.len() + id.len()..];
+    }
+    out + &without_phones(rest)
+}
+
+/// The first id in `text`, 32 digits and letters from a to f, and what stands before it.
+fn next_id(text: &str) -> Option<(&str, &str)> {
+    let mut end = 0;
+    while let Some(start) = text[end..].find(|c: char| c.is_ascii_hexdigit()).map(|at| end + at) {
+        let run =
+            text[start..].find(|c: char| !c.is_ascii_hexdigit()).map_or(&text[start..], |len| &text[start..][..len]);
+        end = start + run.len();
+        // Of digits alone it is anything, several numbers too.
+        if run.len() == ID_CHARS && run.contains(|c: char| c.is_ascii_lowercase()) {
+            return Some((&text[..start], run));
+        }
+    }
+    None
 }
 
 /// What a parser says of a value of the wrong type, without the value: it may be anybody's number or name.
@@ -153,6 +180,9 @@ mod tests {
             ("2026-13-01T00:00:00+09:00", "2026-13-01T00:00:00+09:00"),
             ("1795361400000", "1795361400000"),
             ("휴대폰, 주문 번호, 2", "휴대폰, 주문 번호, 2"),
+            ("01a208926f727fe5a208d1089749699d-0", "01a208926f727fe5a208d1089749699d-0"),
+            ("to 01012345678, 01a208926f727fe5a208d1089749699d", "to 010-****-5678, 01a208926f727fe5a208d1089749699d"),
+            ("01012345678010876543210101111222", "010-****-1222"),
             ("", ""),
         ] {
             assert_eq!(mask_within(text), expect);

@@ -147,8 +147,9 @@ fn pairs(args: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> 
     args.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
-/// `JOSA($word, "이/가")`: the word followed by the particle that its last sound asks for.
-fn josa<'a>(positional: &[FluentValue<'a>], _named: &FluentArgs) -> FluentValue<'a> {
+/// `JOSA($word, "이/가")`: the word followed by the particle that its last sound asks for; with `in: "`"` the word stands
+/// between those.
+fn josa<'a>(positional: &[FluentValue<'a>], named: &FluentArgs) -> FluentValue<'a> {
     let (Some(word), Some(FluentValue::String(pair))) = (positional.first(), positional.get(1)) else {
         return FluentValue::Error;
     };
@@ -157,7 +158,11 @@ fn josa<'a>(positional: &[FluentValue<'a>], _named: &FluentArgs) -> FluentValue<
         FluentValue::Number(number) => number.as_string().to_string(),
         _ => return FluentValue::Error,
     };
-    FluentValue::from(with_josa(&word, pair))
+    let quote = match named.get("in") {
+        Some(FluentValue::String(quote)) => quote,
+        _ => "",
+    };
+    FluentValue::from(with_josa(&format!("{quote}{word}{quote}"), pair))
 }
 
 /// Appends the first of `pair` ("이/가") after a final consonant, the second after a vowel; `으로/로` knows its ㄹ.
@@ -203,6 +208,15 @@ mod tests {
         en: "file-missing = There is no file { $path }\n    .hint = Check the path",
         ko: "file-missing = { JOSA($path, \"이/가\") } 없습니다\n    .hint = 경로를 확인하세요",
     };
+
+    #[test]
+    fn a_particle_follows_the_word_and_not_what_it_stands_in() {
+        let ko = "said = { JOSA($word, \"이/가\", in: \"`\") } 없습니다";
+        let texts = Texts::new(&[Catalog { name: "test", en: "said = none", ko }]).expect("the catalog is sound");
+        assert_eq!(texts.say(Lang::Ko, "said", &[("word", "main")]), "`main`이 없습니다");
+        assert_eq!(texts.say(Lang::Ko, "said", &[("word", "web")]), "`web`이 없습니다");
+        assert_eq!(texts.say(Lang::Ko, "said", &[("word", "api")]), "`api`가 없습니다");
+    }
 
     #[test]
     fn a_failure_is_told_in_both_languages() {

@@ -53,6 +53,17 @@ impl FromStr for Role {
     }
 }
 
+/// Whether two names are one person's. In a chat a name is its owner's to change, and the id that stands behind it in
+/// brackets is not.
+pub fn is_same_person(one: &str, other: &str) -> bool {
+    fn id(name: &str) -> Option<&str> {
+        let (_, id) = name.strip_suffix(')')?.rsplit_once('(')?;
+        let is_id = id.len() > 1 && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        is_id.then_some(id)
+    }
+    one == other || id(one).is_some_and(|own| id(other) == Some(own))
+}
+
 /// Whoever asks for something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
@@ -60,12 +71,25 @@ pub struct Actor {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// What else they are known by where something is granted: a chat's ids of theirs and of their groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
 }
 
 impl Actor {
+    /// Whoever is known by a name alone.
+    pub fn new(name: impl Into<String>, role: Role) -> Actor {
+        Actor { name: name.into(), role, also: Vec::new() }
+    }
+
+    /// Whether it is who is called so.
+    pub fn is(&self, who: &str) -> bool {
+        self.name == who || self.also.iter().any(|also| also == who)
+    }
+
     /// The person at the machine itself: whoever can open the socket or the data owns both.
     pub fn local() -> Actor {
-        Actor { name: "local".to_owned(), role: Role::Admin }
+        Actor::new("local", Role::Admin)
     }
 
     /// Refuses where the role is too small, naming the one that is missing.
@@ -74,5 +98,21 @@ impl Actor {
             return Ok(());
         }
         Err(Failure::new(Kind::Forbidden, "role-too-small").arg("role", self.role).arg("needed", role))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_of_a_chat_is_known_by_the_id() {
+        let check =
+            |one: &str, other: &str, expect: bool| assert_eq!(is_same_person(one, other), expect, "{one} {other}");
+        check("one (U1)", "another (U1)", true);
+        check("one (U1)", "one (U2)", false);
+        check("one", "one", true);
+        check("one (lead)", "other (lead)", false);
+        check("one ()", "other ()", false);
     }
 }

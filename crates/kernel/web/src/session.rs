@@ -103,7 +103,7 @@ pub(crate) async fn find(store: &Store, now: Millis, cookie: &str) -> Result<Ses
     let row = query.fetch_optional(store.reader()).await.map_err(StoreError::from)?;
     let Some(row) = row else { return Err(Failure::new(Kind::Unauthorized, "session-ended")) };
     let read = || -> Result<Session, StoreError> {
-        let actor = Actor { name: row.try_get(0)?, role: person::stored_role(row.try_get(1)?)? };
+        let actor = Actor::new(row.try_get::<String, _>(0)?, person::stored_role(row.try_get(1)?)?);
         let by_link = row.try_get::<String, _>(2)? == Outcome::Link.name();
         Ok(Session { hash, actor, by_link, started_at: row.try_get(3)?, seen_at: row.try_get(4)? })
     };

@@ -98,7 +98,7 @@ pub(crate) async fn find(store: &Store, now: Millis, hash: &[u8]) -> Result<Acto
     let row = query.fetch_optional(store.reader()).await.map_err(StoreError::from)?;
     let Some(row) = row else { return Err(Failure::new(Kind::Unauthorized, "token-refused")) };
     let read = || -> Result<_, StoreError> {
-        let actor = Actor { name: row.try_get(0)?, role: person::stored_role(row.try_get(1)?)? };
+        let actor = Actor::new(row.try_get::<String, _>(0)?, person::stored_role(row.try_get(1)?)?);
         Ok((actor, row.try_get::<Option<Millis>, _>(2)?))
     };
     let (actor, used_at) = read()?;

@@ -1,6 +1,6 @@
 //! A person in front of the console: signed in by a link, following no redirect by itself.
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 
 use crate::house::{House, Serve, http};
 
@@ -108,6 +108,21 @@ impl Browser {
     pub async fn send_raw(&self, path: &str, content_type: &str, body: &[u8]) -> Page {
         let request = http().post(format!("{}{path}", self.url)).header(CONTENT_TYPE, content_type);
         self.open(request.body(body.to_vec())).await
+    }
+
+    /// Uploads a file of so many bytes, made while it is sent: `head`, and lines of noughts behind it.
+    pub async fn upload_long(&self, path: &str, head: &str, bytes: u64) -> Page {
+        let line = [b"0".repeat(63), b"\n".to_vec()].concat();
+        let piece = axum::body::Bytes::from(line.repeat(16 << 10));
+        let length = head.len() as u64 + bytes;
+        let pieces = (0..bytes.div_ceil(piece.len() as u64)).map(move |n| {
+            let left = bytes - n * piece.len() as u64;
+            piece.slice(..usize::try_from(left).unwrap_or(usize::MAX).min(piece.len()))
+        });
+        let all = std::iter::once(axum::body::Bytes::copy_from_slice(head.as_bytes())).chain(pieces);
+        let body = reqwest::Body::wrap_stream(futures_util::stream::iter(all.map(Ok::<_, std::io::Error>)));
+        let request = http().post(format!("{}{path}", self.url)).header(CONTENT_LENGTH, length);
+        self.open(request.header(CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)).await
     }
 
     async fn open(&self, request: reqwest::RequestBuilder) -> Page {

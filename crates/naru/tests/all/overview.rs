@@ -79,5 +79,11 @@ async fn what_wants_a_person_stands_on_top_until_it_is_gone() {
     }
     let lanes = browser.get("/lanes").await;
     assert!(lanes.html.contains("blocked"), "{}", lanes.html);
+    // A job is told of until it has done well.
+    let failed = "The job nightly failed";
+    house.run(&["job", "run", "nightly", "--", "false"]);
+    browser.get("/").await.shows(failed);
+    house.run(&["job", "run", "nightly", "--", "true"]);
+    browser.get("/").await.shows(concern).hides(failed);
     serve.stop().await;
 }

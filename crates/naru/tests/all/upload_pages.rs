@@ -179,3 +179,28 @@ async fn why_messages_did_not_go_is_told_in_words() {
     browser.in_korean().get(&taken.location).await.shows("광고 수신에 동의하지 않았습니다");
     serve.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_of_more_than_2_gib_is_refused_and_leaves_nothing() {
+    let house = house();
+    let serve = house.serve().await;
+    let browser = Browser::of(&house, &serve, "marketer", "send").await;
+    let field =
+        |name: &str, value: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let file = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n";
+    let head = [&field("template", "shipped"), &field("name", "the sale"), file].concat();
+    let page = browser.upload_long(NEW, &head, (2 << 30) + (1 << 20)).await;
+    assert_eq!(page.status, 413, "{}", page.html);
+    page.shows("2 GiB").shows("value=\"the sale\"");
+    let left = std::fs::read_dir(house.path("naru-data/spool")).map(Iterator::count);
+    assert_eq!(left.unwrap_or_default(), 0);
+    // What is long and not too long arrives, however fast it comes.
+    let page = browser.upload_long(NEW, &format!("{head}to\n"), 64 << 20).await;
+    assert_eq!(page.status, 422, "{}", page.html);
+    page.hides("no file has begun");
+    // A head without an end would be kept in memory to the last byte of it.
+    let page = browser.upload_long(NEW, "--x\r\nContent-Disposition: form-data; name=", 16 << 20).await;
+    assert_eq!(page.status, 422, "{}", page.html);
+    page.shows("no file has begun");
+    serve.stop().await;
+}

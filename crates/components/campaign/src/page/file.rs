@@ -8,6 +8,7 @@ use axum::routing::get;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use maud::html;
 use naru_component::ctx::Ctx;
+use naru_core::clock::Millis;
 use naru_core::failure::Failure;
 use naru_core::id::Id;
 use naru_dispatch::campaign::{Campaign, CampaignState};
@@ -21,7 +22,7 @@ use naru_dispatch::template::Template;
 use naru_web::failed::Failed;
 use naru_web::page::part::{Tone, fields, notice, prose, refusal, section};
 use naru_web::page::{Markup, Reader, count, moment};
-use naru_web::role::Role;
+use naru_web::role::{Actor, Role};
 use naru_web::visit::Visit;
 use tokio_util::io::ReaderStream;
 
@@ -31,6 +32,7 @@ use crate::summary::Summary;
 
 /// Messages shown before a campaign is sent.
 const SAMPLES: usize = 3;
+const MINUTE_MS: Millis = 60_000;
 
 /// The routes.
 pub fn routes() -> Router<Ctx> {
@@ -38,7 +40,12 @@ pub fn routes() -> Router<Ctx> {
 }
 
 /// The file's parts of a campaign's page, and of what was refused in it; nothing where there is nothing to say.
-pub async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<(Markup, Markup), Failure> {
+pub async fn parts(
+    ctx: &Ctx,
+    reader: &Reader,
+    campaign: &Campaign,
+    actor: &Actor,
+) -> Result<(Markup, Markup), Failure> {
     let Some(import) = row::of_campaign(ctx.store(), campaign.id, reader.now).await? else {
         return Ok((html! {}, html! {}));
     };
@@ -55,7 +62,7 @@ pub async fn parts(ctx: &Ctx, reader: &Reader, campaign: &Campaign) -> Result<(M
         _ => html! {},
     };
     let refused = match campaign.refused {
-        1.. if import.is_complete => section(&say("page-refused"), refusals(reader, campaign, summary.as_ref())),
+        1.. if import.is_complete => section(&say("page-refused"), refusals(reader, campaign, summary.as_ref(), actor)),
         _ => html! {},
     };
     Ok((file, refused))
@@ -136,11 +143,16 @@ fn cost(reader: &Reader, dispatch: &Dispatch, campaign: &Campaign, long: u64) ->
     prose_of(&said)
 }
 
+fn minute(at: Millis) -> Millis {
+    at.div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS
+}
+
 fn ends(reader: &Reader, estimate: &Estimate) -> Markup {
     let ahead = count(estimate.before);
     html! {
         @match estimate.ends {
-            Some(at) => { (moment::at(at)) " (" (moment::ago(reader, at)) ")" },
+            // To the minute: it is an estimate, and the page would move with every second otherwise.
+            Some(at) => { @let at = minute(at); (moment::at(at)) " (" (moment::ago(reader, at)) ")" },
             None => (reader.say("page-before-no-end", &[])),
         }
         @if estimate.begins > reader.now { br; (reader.say("page-before-from", &[])) " " (moment::at(estimate.begins)) }
@@ -156,7 +168,11 @@ fn prose_of(text: &str) -> Markup {
 async fn samples(dispatch: &Dispatch, campaign: &Campaign) -> Result<Vec<Life>, Failure> {
     let mut samples = Vec::with_capacity(SAMPLES);
     for id in look::first_of(dispatch.ctx().store(), campaign.id, SAMPLES).await? {
-        samples.push(life::look(dispatch, id).await?);
+        match life::look(dispatch, id).await {
+            Ok(life) => samples.push(life),
+            // One that cannot be read takes the page away from nobody; `audit` tells of it.
+            Err(failure) => tracing::warn!(campaign.id = %campaign.id, error = %failure, "a sample could not be read"),
+        }
     }
     Ok(samples)
 }
@@ -172,7 +188,7 @@ fn shown(samples: &[Life]) -> Markup {
     } }
 }
 
-fn refusals(reader: &Reader, campaign: &Campaign, summary: Option<&Summary>) -> Markup {
+fn refusals(reader: &Reader, campaign: &Campaign, summary: Option<&Summary>, actor: &Actor) -> Markup {
     let say = |key: &str| reader.say(key, &[]);
     let first = summary.map(|summary| summary.refusals.as_slice()).unwrap_or_default();
     let refused = count(campaign.refused);
@@ -191,10 +207,12 @@ fn refusals(reader: &Reader, campaign: &Campaign, summary: Option<&Summary>) -> 
     html! {
         p { (reader.say("page-refused-lead", &[("n", &refused)])) }
         (fields(&rows))
-        div.actions {
-            a.button href={ "/campaigns/" (campaign.id) "/rejected.csv" } download { (say("page-refused-get")) }
+        @if actor.role >= Role::Send {
+            div.actions {
+                a.button href={ "/campaigns/" (campaign.id) "/rejected.csv" } download { (say("page-refused-get")) }
+            }
+            p.help { (say("page-refused-help")) }
         }
-        p.help { (say("page-refused-help")) }
     }
 }
 
@@ -204,10 +222,14 @@ async fn rejected(State(ctx): State<Ctx>, visit: Visit, Path(id): Path<String>) 
     let campaign = find(&ctx, &id).await?;
     let missing = || Failure::not_found("rejected-none").arg("campaign", &campaign.name);
     let import = row::of_campaign(ctx.store(), campaign.id, visit.reader.now).await.map_err(Failure::from)?;
-    let import = import.filter(|_| campaign.refused > 0).ok_or_else(missing)?;
+    let import = import.filter(|import| campaign.refused > 0 && import.is_complete).ok_or_else(missing)?;
+    if import.instance != ctx.instance().name() {
+        // What lies here of it is what an earlier run had come to.
+        return Err(Failure::not_found("rejected-elsewhere").arg("instance", &import.instance).into());
+    }
     let path = rejects::path(&ctx, &import.key);
     let file = tokio::fs::File::open(path).await;
-    let file = file.map_err(|_| Failure::not_found("rejected-elsewhere").arg("instance", &import.instance))?;
+    let file = file.map_err(|_| Failure::not_found("rejected-gone").arg("campaign", &campaign.name))?;
     let name = format!("attachment; filename=\"{}\"", file_name(campaign.id));
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
     Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())

@@ -3,11 +3,18 @@
 //! The answer comes as soon as the file is understood and its campaign made; rows are read while the campaign's page
 //! shows how far it is. A person who leaves does not end that, and the same file again goes on where it stopped.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{DefaultBodyLimit, Multipart, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use futures_util::StreamExt;
+use futures_util::future::ready;
+use futures_util::stream::once;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use maud::html;
@@ -33,6 +40,10 @@ pub const PATH: &str = "/campaigns/-new";
 const TEMPLATES: usize = 200;
 /// Of a form with a file over the bound so much is read before it is answered.
 const HEARD_BYTES_MAX: u64 = 4 * upload::SPOOL_BYTES_MAX;
+/// Fields of the form: three that are typed, and the file.
+const FIELDS_MAX: usize = 4;
+/// All that comes before the file, and what comes along with its beginning.
+const BEFORE_FILE_BYTES_MAX: usize = 4 << 20;
 /// Bytes of a field that is typed.
 const FIELD_BYTES_MAX: usize = 16 << 10;
 
@@ -64,20 +75,20 @@ async fn begin(State(ctx): State<Ctx>, visit: Visit, Query(typed): Query<Typed>)
 }
 
 /// Takes the file in, and leads to its campaign.
-async fn take(
-    State(ctx): State<Ctx>,
-    visit: Visit,
-    headers: HeaderMap,
-    form_data: Multipart,
-) -> Result<Response, Failed> {
+async fn take(State(ctx): State<Ctx>, visit: Visit, request: Request) -> Result<Response, Failed> {
     // Before the body is read.
     let by = visit.must(Role::Send)?.name.clone();
-    let Sent { typed, file } = read(&ctx, form_data, is_heard_out(&headers)).await?;
+    let hears_out = is_heard_out(request.headers());
+    let (request, in_file) = bounded(request, hears_out);
+    let form = Multipart::from_request(request, &ctx).await;
+    let form = form.map_err(|error| Failure::usage("request-malformed").cause(&error))?;
+    let Sent { typed, file } = read(&ctx, form, hears_out, &in_file).await?;
     let (file, upload) = match file {
         Some((file, Ok(upload))) => (file, upload),
         Some((_, Err(failure))) => return again(&ctx, &visit, &typed, failure).await,
         None => return again(&ctx, &visit, &typed, Failure::refused("upload-none")).await,
     };
+    let (shown, spooled) = (file.clone(), upload.path.display().to_string());
     let order = Order {
         template: typed.template.trim().to_owned(),
         name: Some(typed.name.trim().to_owned()).filter(|name| !name.is_empty()),
@@ -101,7 +112,11 @@ async fn take(
             read_on(&ctx, *open, upload);
             Ok(Redirect::to(&format!("/campaigns/{campaign}")).into_response())
         }
-        Err(failure) => again(&ctx, &visit, &typed, failure).await,
+        Err(mut failure) => {
+            // Where it lies here is nothing to whoever sent it.
+            failure.args.values_mut().filter(|value| **value == spooled).for_each(|value| value.clone_from(&shown));
+            again(&ctx, &visit, &typed, failure).await
+        }
     }
 }
 
@@ -128,11 +143,44 @@ fn maps(text: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
+/// A request of which so much comes before its file and no more: the heads of fields have no bound of their own, and are
+/// held in memory until they end. What comes beyond is passed over, or the request ends there where nobody is heard out.
+/// The flag says that the file has begun.
+fn bounded(request: Request, hears_out: bool) -> (Request, Arc<AtomicBool>) {
+    let in_file = Arc::new(AtomicBool::new(false));
+    let (flag, mut bytes) = (in_file.clone(), 0);
+    let request = request.map(|body| {
+        let none_begun = || std::io::Error::other("no file has begun");
+        let over = Arc::new(AtomicBool::new(false));
+        let was_over = over.clone();
+        let pieces = body.into_data_stream().filter_map(move |piece| {
+            bytes += piece.as_ref().map_or(0, Bytes::len);
+            let is_over = bytes > BEFORE_FILE_BYTES_MAX && !flag.load(Ordering::Relaxed);
+            over.store(is_over, Ordering::Relaxed);
+            ready(match piece.map_err(std::io::Error::other) {
+                Ok(_) if is_over && hears_out => None,
+                Ok(_) if is_over => Some(Err(none_begun())),
+                piece => Some(piece),
+            })
+        });
+        let end = once(async move { was_over.load(Ordering::Relaxed).then(|| Err(none_begun())) });
+        Body::from_stream(pieces.chain(end.filter_map(ready)))
+    });
+    (request, in_file)
+}
+
 /// What was typed comes before the file: a field behind it is not read any more.
-async fn read(ctx: &Ctx, mut form: Multipart, hears_out: bool) -> Result<Sent, Failure> {
+async fn read(ctx: &Ctx, mut form: Multipart, hears_out: bool, in_file: &AtomicBool) -> Result<Sent, Failure> {
+    // Half a gigabyte later it would be known as well, and the room would be gone.
+    ctx.store().check_intake()?;
     let mut sent = Sent { typed: Typed::default(), file: None };
+    let mut fields = 0;
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
+        fields += 1;
+        if fields > FIELDS_MAX {
+            return Err(Failure::usage("request-malformed"));
+        }
         match name.as_str() {
             "template" => sent.typed.template = text(field).await?,
             "name" => sent.typed.name = text(field).await?,
@@ -141,6 +189,7 @@ async fn read(ctx: &Ctx, mut form: Multipart, hears_out: bool) -> Result<Sent, F
                 let file = field.file_name().unwrap_or_default().to_owned();
                 // A form without a chosen file sends one without a name.
                 if !file.is_empty() {
+                    in_file.store(true, Ordering::Relaxed);
                     let upload = match upload::spool(&ctx.parts().data_dir, field).await {
                         Err(failure) if failure.kind != Kind::TooLarge => return Err(failure),
                         upload => upload,

@@ -105,7 +105,7 @@ impl House {
         actor: Actor,
         upload: Option<PathBuf>,
     ) -> Result<Answer, Failure> {
-        let call = Call { actor, lang: Lang::En, args, upload, progress: Progress::default() };
+        let call = Call { actor, lang: Lang::En, args, upload, progress: Progress::default(), key: None };
         self.word(word).clone().say(self.ctx.clone(), call).await
     }
 

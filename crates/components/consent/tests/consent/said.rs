@@ -61,7 +61,7 @@ fn assert_hides(answer: &Answer, address: &str) {
 #[tokio::test]
 async fn only_who_may_operate_changes_anything() {
     let house = House::new(Engine::Sqlite).await;
-    let actor = |role| Actor { name: "kim".to_owned(), role };
+    let actor = |role| Actor::new("kim", role);
     let args = json!({ "address": "01012345678" });
     for word in ["consent block", "consent unblock"] {
         let refused = house.try_say(word, args.clone(), actor(Role::Send), None).await.unwrap_err();

@@ -20,6 +20,8 @@ pub(super) enum Opened {
     Busy,
     Finished(Done),
     Cancelled(Id),
+    /// It leaves already, and whoever goes on with it wants it to be held.
+    Leaves(Id),
     Mine(ImportRow),
 }
 
@@ -69,6 +71,16 @@ pub(super) async fn open(
     if row.try_get::<i64, _>(2)? > now || number(7)? != u64::from(new.version) {
         return Ok(Opened::Busy);
     }
+    let leaves = row.try_get::<String, _>(10)? != CampaignState::Loading.name();
+    if new.hold && leaves {
+        return Ok(Opened::Leaves(campaign));
+    }
+    if new.hold {
+        // Begun without it, by another way in: whoever goes on was told that nothing leaves at the end.
+        let hold = "UPDATE dispatch_campaign SET hold = 1, start_at = COALESCE($1, start_at)
+             WHERE id = $2 AND state = 'loading'";
+        sqlx::query(hold).bind(new.start_at).bind(campaign.0.to_vec()).execute(&mut *conn).await?;
+    }
     // Why the last run stopped is over.
     sqlx::query("UPDATE dispatch_import SET holder = $1, expires_at = $2, instance = $3, summary = '' WHERE key = $4")
         .bind(holder.0.to_vec())
@@ -87,7 +99,7 @@ pub(super) async fn open(
         started_at: row.try_get(6)?,
         lane: row.try_get(8)?,
         purpose: purpose.parse().map_err(|()| damaged())?,
-        leaves: row.try_get::<String, _>(10)? != CampaignState::Loading.name(),
+        leaves,
     }))
 }
 
@@ -127,6 +139,15 @@ async fn insert(
 /// Frees the leases of imports that a dead process left; only where one process owns the store.
 pub async fn free_all(conn: &mut AnyConnection) -> Result<()> {
     sqlx::query("UPDATE dispatch_import SET expires_at = 0 WHERE state = 'running'").execute(conn).await?;
+    Ok(())
+}
+
+/// Locks the import of a campaign, if it has one.
+pub async fn lock(conn: &mut AnyConnection, campaign: Id) -> Result<()> {
+    sqlx::query("UPDATE dispatch_import SET holder = holder WHERE campaign = $1")
+        .bind(campaign.0.to_vec())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -14,6 +14,8 @@ on_both_engines!(
     a_held_campaign_begins_at_its_time,
     a_held_campaign_can_be_cancelled,
     a_kill_starts_nothing_that_waits,
+    whoever_goes_on_with_a_file_may_have_it_wait,
+    what_has_begun_is_neither_discarded_nor_started,
 );
 
 const MESSAGES: usize = 60;
@@ -78,4 +80,50 @@ fn a_kill_starts_nothing_that_waits(mut app: TestApp) {
     assert_eq!(app.campaign(campaign).state, CampaignState::Held);
     app.wait(app.dispatch.resume(campaign)).unwrap();
     app.settle();
+}
+
+fn whoever_goes_on_with_a_file_may_have_it_wait(mut app: TestApp) {
+    app.start();
+    let file = File::new("half", MESSAGES, QUARTER_FRAME);
+    let (mut import, _ending) = app.open(&file);
+    file.feed(&mut import, MESSAGES / 2).unwrap();
+    drop(import);
+    app.kill();
+    app.clock.skip(DOWN);
+    app.start();
+    // Begun by a way in that does not wait, and gone on with by one that says that nothing leaves.
+    let campaign = app.take_in(&held("half")).campaign;
+    assert_eq!(app.campaign(campaign).state, CampaignState::Held);
+    pass_by(&app);
+    app.wait(app.dispatch.start(campaign)).unwrap();
+    app.settle();
+
+    let stream = File { stream: true, ..File::new("leaving", MESSAGES, QUARTER_FRAME) };
+    let (mut import, _ending) = app.open(&stream);
+    stream.feed(&mut import, MESSAGES / 2).unwrap();
+    drop(import);
+    app.kill();
+    app.clock.skip(DOWN);
+    app.start();
+    assert_eq!(app.begin(&held("leaving")).err().unwrap().code, "import-leaves");
+    app.take_in(&stream);
+    app.settle();
+}
+
+fn what_has_begun_is_neither_discarded_nor_started(mut app: TestApp) {
+    app.start();
+    app.vendor.keep_waiting();
+    let stream = File { stream: true, ..File::new("leaving", MESSAGES, QUARTER_FRAME) };
+    let (mut import, ending) = app.open(&stream);
+    let campaign = import.campaign;
+    stream.feed(&mut import, MESSAGES / 2).unwrap();
+    assert_eq!(app.wait(app.dispatch.discard(campaign)).unwrap_err().code, "campaign-state");
+    app.wait(app.dispatch.pause(campaign)).unwrap();
+    assert_eq!(app.wait(app.dispatch.start(campaign)).unwrap_err().code, "campaign-state");
+    // Its file is still being taken in: a discard that was refused has ended nothing.
+    stream.feed_rest(import, MESSAGES / 2).unwrap();
+    assert_eq!(app.wait(ending.wait()).unwrap().accepted, MESSAGES as u64);
+    app.vendor.answer();
+    app.wait(app.dispatch.resume(campaign)).unwrap();
+    assert_eq!(app.settle().sent, MESSAGES as u64);
 }

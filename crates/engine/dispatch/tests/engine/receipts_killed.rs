@@ -63,9 +63,14 @@ fn rows_that_could_not_be_removed_are_found_again(mut app: TestApp) {
     app.start();
     let ids = app.accept(Purpose::Info, messages(5));
     app.settle();
-    app.report(delivered(&ids)).unwrap();
-    // As they are when the database goes away between the merge and the removal.
     app.wait(change(app.store(), "CREATE TABLE left_over AS SELECT * FROM dispatch_receipt"));
+    // As they are when the database goes away between the merge and the removal. Vendors repeat themselves, so another
+    // try is as good where the merge was faster.
+    app.eventually("rows to be caught before they are merged", || {
+        app.report(delivered(&ids)).unwrap();
+        app.wait(change(app.store(), "INSERT INTO left_over SELECT * FROM dispatch_receipt"));
+        (app.number("SELECT COUNT(*) FROM left_over") > 0).then_some(())
+    });
     let rows = || app.number("SELECT COUNT(*) FROM dispatch_receipt");
     app.until("all are delivered", |account| account.delivered == 5);
     app.eventually("the rows are gone", || (rows() == 0).then_some(()));

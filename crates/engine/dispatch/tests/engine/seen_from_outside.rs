@@ -35,8 +35,14 @@ fn a_provider_that_takes_nothing_is_told_of_until_it_takes_again(mut app: TestAp
     assert!(shown.contains("naru_lane_blocked{lane=\"main\"} 1"), "{shown}");
     assert!(shown.contains("naru_lane_requests_total{lane=\"main\",end=\"answered\"} 0"), "{shown}");
     let said = Word::reading("lane list", naru_dispatch::lane_word::list);
-    let call =
-        Call { actor: Actor::local(), lang: Lang::En, args: json!({}), upload: None, progress: Progress::default() };
+    let call = Call {
+        actor: Actor::local(),
+        lang: Lang::En,
+        args: json!({}),
+        upload: None,
+        progress: Progress::default(),
+        key: None,
+    };
     let said = app.wait(said.say(app.ctx().clone(), call)).unwrap();
     assert_eq!(
         (&said.data[0]["state"], &said.data[0]["blocked_by"]),

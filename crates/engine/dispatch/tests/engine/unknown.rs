@@ -65,7 +65,8 @@ fn until_unknown(app: &TestApp, count: usize) {
 
 fn say(app: &TestApp, word: &Word, args: Value) -> Result<naru_component::answer::Answer, Failure> {
     app.ctx().offer(app.dispatch.clone());
-    let call = Call { actor: Actor::local(), lang: Lang::En, args, upload: None, progress: Progress::default() };
+    let call =
+        Call { actor: Actor::local(), lang: Lang::En, args, upload: None, progress: Progress::default(), key: None };
     app.wait(word.say(app.ctx().clone(), call))
 }
 

@@ -11,6 +11,7 @@ use naru_dispatch::address::normalise;
 use naru_dispatch::engine::Dispatch;
 use naru_dispatch::message::Channel;
 use naru_dispatch::template::Template;
+use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::page::part::{empty, heading, prose, refusal, section};
 use naru_web::page::{Markup, Reader, segment};
@@ -106,7 +107,7 @@ pub async fn send(
     Path(id): Path<String>,
     Form(pairs): Form<Pairs>,
 ) -> Result<Response, Failed> {
-    let actor = visit.must(Role::Send)?;
+    let actor = visit.act(Role::Send, Deed::new("template test", &[("template", &id)]))?;
     let dispatch = ctx.need::<Dispatch>()?;
     let template = dispatch.templates().newest(&id).await?;
     let filled = Filled::read(pairs);
