@@ -1,0 +1,196 @@
+//! The estate as rooms use it: the catalogue, and what stands outside, opened when it is first asked for.
+//!
+//! Building it reads no secret and asks nobody, so a naru without an Argo CD starts like any other and says what is missing
+//! only to whoever wants to deploy.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use naru_argocd::client::Client;
+use naru_core::clock::Clock;
+use naru_core::failure::Failure;
+use naru_core::lifecycle::Lifecycle;
+use naru_git::gitlab::Gitlab;
+use naru_git::name::{Branch, CommitId};
+use naru_git::person::Person;
+use naru_git::program::Program;
+use naru_git::registry::Registry;
+use naru_git::remote::{Access, Remote};
+use naru_git::repository::{Mirrors, Repository, Resolved};
+use naru_git::url::RemoteUrl;
+
+use crate::catalogue::{App, Catalogue};
+use crate::config::{EstateConfig, Outside};
+use crate::tag::Built;
+
+/// Where programs are looked for.
+const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// The estate. Shared by all rooms.
+pub struct Estate {
+    config: EstateConfig,
+    outside: Outside,
+    /// What relative paths of the configuration count from.
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+    lifecycle: Lifecycle,
+    mirrors: Mirrors,
+    argocd: OnceLock<Client>,
+    gitlab: OnceLock<Gitlab>,
+    /// By the host that stands in images' names.
+    registries: Mutex<HashMap<String, Arc<Registry>>>,
+}
+
+/// What an estate is built in.
+pub struct Ground {
+    /// What relative paths of the configuration count from.
+    pub config_dir: PathBuf,
+    /// Where mirrors of repositories are kept.
+    pub data_dir: PathBuf,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Start and end of tasks.
+    pub lifecycle: Lifecycle,
+}
+
+impl Estate {
+    /// The estate of a configuration; nothing is read or asked yet.
+    pub fn new(config: EstateConfig, outside: Outside, ground: Ground) -> Estate {
+        let Ground { config_dir, data_dir, clock, lifecycle } = ground;
+        let program = Program::new(&outside.git.program, SEARCH_PATH);
+        let mirrors = Mirrors::new(data_dir.join("git"), program, lifecycle.clone());
+        let (argocd, gitlab) = (OnceLock::new(), OnceLock::new());
+        let registries = Mutex::default();
+        Estate { config, outside, folder: config_dir, clock, lifecycle, mirrors, argocd, gitlab, registries }
+    }
+
+    /// How it is configured.
+    pub fn config(&self) -> &EstateConfig {
+        &self.config
+    }
+
+    /// Where time comes from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The catalogue as its file is now.
+    pub async fn catalogue(&self) -> Result<Catalogue, Failure> {
+        let Some(path) = &self.config.catalogue else { return Err(Failure::refused("catalogue-none")) };
+        let path = self.folder.join(path);
+        let unreadable =
+            |error: &std::io::Error| Failure::refused("catalogue-unreadable").arg("path", path.display()).cause(error);
+        Catalogue::read(&tokio::fs::read_to_string(&path).await.map_err(|error| unreadable(&error))?)
+    }
+
+    /// The Argo CD.
+    pub fn argocd(&self) -> Result<&Client, Failure> {
+        let Some(config) = &self.outside.argocd else { return Err(Failure::refused("estate-no-argocd")) };
+        opened(&self.argocd, || Client::open(config, &self.folder))
+    }
+
+    /// The GitLab, where there is one.
+    pub fn gitlab(&self) -> Result<Option<&Gitlab>, Failure> {
+        let Some(config) = &self.outside.gitlab else { return Ok(None) };
+        let open = || Gitlab::new(config, &self.folder, self.clock.clone(), self.lifecycle.clone());
+        opened(&self.gitlab, open).map(Some)
+    }
+
+    /// A project of that GitLab, by the address of its repository; none where it lives elsewhere.
+    pub fn gitlab_project(&self, url: &str) -> Option<String> {
+        let gitlab = host_of(&self.outside.gitlab.as_ref()?.url)?;
+        let remote = RemoteUrl::new(url).ok()?;
+        if remote.host() != gitlab {
+            return None;
+        }
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.split_once('/')?.1,
+            None => url.split_once(':')?.1,
+        };
+        Some(path.trim_matches('/').trim_end_matches(".git").to_owned())
+    }
+
+    /// The registry of an image and the image's name there; none where no such registry is configured.
+    pub fn registry(&self, image: &str) -> Result<Option<(Arc<Registry>, String)>, Failure> {
+        let Some((host, name)) = image.split_once('/') else { return Ok(None) };
+        let Some(config) = self.outside.registry.get(host) else { return Ok(None) };
+        let mut open = self.registries.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(registry) = open.get(host) {
+            return Ok(Some((registry.clone(), name.to_owned())));
+        }
+        let key = format!("registry.\"{host}\"");
+        let registry = Registry::new(config, &self.folder, &key, self.clock.clone(), self.lifecycle.clone())?;
+        let registry = open.entry(host.to_owned()).or_insert(Arc::new(registry));
+        Ok(Some((registry.clone(), name.to_owned())))
+    }
+
+    /// The repository at an address.
+    pub fn repository(&self, url: &str) -> Result<Arc<Repository>, Failure> {
+        let url = RemoteUrl::new(url)?;
+        let access = match self.outside.git.host.get(url.host()) {
+            Some(host) => host.access(&self.folder, &format!("git.host.\"{}\"", url.host()))?,
+            None => Access::default(),
+        };
+        Ok(self.mirrors.repository(&Remote::new(url, access)?))
+    }
+
+    /// The version of the program that works on repositories.
+    pub async fn git_version(&self) -> Result<String, Failure> {
+        self.mirrors.program_version().await
+    }
+
+    /// The commit that a ref of an app is now, and what an image that is built from it is called by.
+    pub async fn resolve(&self, name: &str, app: &App, git_ref: &str) -> Result<Built, Failure> {
+        let Some(url) = &app.repository else { return Err(Failure::refused("app-no-repository").arg("app", name)) };
+        let found = self.repository(url)?.resolve(git_ref).await.map_err(|failure| failure.arg("app", name))?;
+        let commit = found.commit().as_str().to_owned();
+        Ok(match found {
+            Resolved::Branch(named) => Built { commit, branch: Some(named.name), tag: None },
+            Resolved::Tag(named) => Built { commit, branch: None, tag: Some(named.name) },
+            Resolved::Commit(_) => Built { commit, branch: None, tag: None },
+        })
+    }
+
+    /// The commit that a branch is at.
+    pub async fn head(&self, repository: &Repository, branch: &Branch) -> Result<CommitId, Failure> {
+        let name = format!("refs/heads/{}", branch.as_str());
+        Ok(repository.resolve(&name).await?.commit().clone())
+    }
+
+    /// Who makes naru's commits.
+    pub fn committer(&self) -> Result<Person, Failure> {
+        Person::new(&self.config.committer_name, &self.config.committer_email)
+    }
+
+    /// Whoever asked, as a commit names them.
+    pub fn author(&self, name: &str) -> Result<Person, Failure> {
+        // A name that is an address is one; any other has none that naru knows of.
+        let email = if name.contains('@') { name } else { self.config.committer_email.as_str() };
+        Person::new(name, email).or_else(|_| self.committer())
+    }
+}
+
+/// What was opened before, else what opens now; a failure is tried again the next time.
+fn opened<T>(place: &OnceLock<T>, open: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {
+    if place.get().is_none() {
+        // Of two that open at once the first one stays.
+        let _ = place.set(open()?);
+    }
+    place.get().ok_or_else(|| Failure::bug("what was opened is not there"))
+}
+
+/// The host of an address.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next()?;
+    Some(host.rsplit_once('@').map_or(host, |(_, host)| host).split(':').next().unwrap_or(host))
+}
+
+/// The folder that a path is in, as a prefix of what stands beside it.
+pub(crate) fn beside(path: &str, file: &str) -> String {
+    match path.trim_matches('/') {
+        "" | "." => file.to_owned(),
+        folder => format!("{}/{file}", Path::new(folder).display()),
+    }
+}

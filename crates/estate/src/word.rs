@@ -1,0 +1,140 @@
+//! `naru app …`: the catalogue, and what of it naru can change.
+
+use naru_argocd::calls::apps::{ListQuery, Refresh};
+use naru_component::answer::Answer;
+use naru_component::ctx::Ctx;
+use naru_component::word::Call;
+use naru_core::failure::Failure;
+use naru_core::text::Lang;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::catalogue::{App, Catalogue, Place};
+use crate::estate::Estate;
+use crate::import;
+use crate::place::{Way, reference, way};
+
+/// List the apps of the catalogue: where each runs, and where a change of it is written
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListArgs {
+    /// Only those of this environment
+    #[arg(long, value_name = "ENV")]
+    env: Option<String>,
+}
+
+/// Show one app of the catalogue
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowArgs {
+    /// Its name
+    #[arg(value_name = "APP")]
+    app: String,
+}
+
+/// Print a catalogue made of a running Argo CD
+///
+/// Needs its URL and a token alone. What it cannot know stands as a comment; apps of the catalogue that is there already keep
+/// what it says of them.
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportArgs {}
+
+/// Lists them.
+pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
+    let estate = ctx.need::<Estate>()?;
+    let catalogue = estate.catalogue().await?;
+    let applications = estate.argocd()?.list(&ListQuery::default()).await?;
+    let mut data = Vec::new();
+    let mut rows = Vec::new();
+    for (name, app, env, place) in places(&catalogue) {
+        if call.args.env.as_ref().is_some_and(|wanted| wanted != env) {
+            continue;
+        }
+        let is_it = |it: &&naru_argocd::application::Application| {
+            it.metadata.name == place.application
+                && place.namespace.as_ref().is_none_or(|namespace| *namespace == it.metadata.namespace)
+        };
+        let found = match applications.iter().find(is_it) {
+            Some(live) => way(name, app, place, live, &estate.config().tracking_label),
+            None => Err(Failure::not_found("app-gone").arg("app", name).arg("application", &place.application)),
+        };
+        let (told, is_good) = told(&ctx, call.lang, &found);
+        data.push(json!({ "app": name, "env": env, "application": place.application, "way": told, "can": is_good }));
+        rows.push(vec![name.to_owned(), env.to_owned(), place.application.clone(), told]);
+    }
+    let columns = ["app", "env", "application", "way"];
+    let columns = columns.map(|name| ctx.say(call.lang, &format!("app-column-{name}"), &[])).to_vec();
+    Ok(Answer::data(data)?.table(columns, rows))
+}
+
+fn places(catalogue: &Catalogue) -> impl Iterator<Item = (&str, &App, &str, &Place)> {
+    let of_app =
+        |(name, app): (&'_ String, &'_ App)| app.env.keys().map(|env| (name.clone(), env.clone())).collect::<Vec<_>>();
+    let names: Vec<(String, String)> = catalogue.app.iter().flat_map(of_app).collect();
+    names.into_iter().filter_map(|(name, env)| {
+        let (name, app) = catalogue.app.get_key_value(&name)?;
+        let (env, place) = app.env.get_key_value(&env)?;
+        Some((name.as_str(), app, env.as_str(), place))
+    })
+}
+
+fn told(ctx: &Ctx, lang: Lang, found: &Result<Way, Failure>) -> (String, bool) {
+    match found {
+        Ok(Way::File { path, branch, .. }) => {
+            let branch = branch.as_deref().unwrap_or("HEAD");
+            (ctx.say(lang, "app-way-file", &[("path", path), ("branch", branch)]), true)
+        }
+        Ok(Way::Spec { .. }) => (ctx.say(lang, "app-way-spec", &[]), true),
+        Err(failure) => {
+            let text = ctx.texts().map_or_else(|| failure.to_string(), |texts| texts.detail(lang, failure));
+            (text, false)
+        }
+    }
+}
+
+/// Shows one.
+pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
+    let estate = ctx.need::<Estate>()?;
+    let catalogue = estate.catalogue().await?;
+    let app = catalogue.named(&call.args.app)?;
+    let say = |key: &str| ctx.say(call.lang, key, &[]);
+    let mut rows = Vec::new();
+    for (env, place) in &app.env {
+        let live = estate.argocd()?.app(&reference(place), Refresh::No).await;
+        let (health, images, can) = match &live {
+            Ok(live) => {
+                let found = way(&call.args.app, app, place, live, &estate.config().tracking_label);
+                let health = format!("{:?}", live.status.health.status);
+                (health, live.status.summary.images.join(" "), told(&ctx, call.lang, &found).0)
+            }
+            Err(failure) => (String::new(), String::new(), told(&ctx, call.lang, &Err(failure.clone())).0),
+        };
+        rows.push(vec![env.clone(), place.application.clone(), health, images, can]);
+    }
+    let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let fields = vec![
+        (say("app-column-app"), call.args.app.clone()),
+        (say("app-column-repository"), optional(&app.repository)),
+        (say("app-column-image"), optional(&app.image)),
+        (say("app-column-tag"), app.tag.clone()),
+        (say("app-column-needs"), app.needs.join(", ")),
+    ];
+    let columns = ["env", "application", "health", "images", "way"].map(|name| say(&format!("app-column-{name}")));
+    Ok(Answer::data(json!({ "app": app }))?.fields(fields).table(columns.to_vec(), rows))
+}
+
+/// Prints one.
+pub async fn import(ctx: Ctx, _: Call<ImportArgs>) -> Result<Answer, Failure> {
+    let estate = ctx.need::<Estate>()?;
+    let known = match estate.catalogue().await {
+        Ok(catalogue) => catalogue,
+        Err(failure) if failure.code == "catalogue-none" => Catalogue::default(),
+        Err(failure) => return Err(failure),
+    };
+    let applications = estate.argocd()?.list(&ListQuery::default()).await?;
+    let catalogue = import::catalogue(known, &applications, estate.config());
+    let text = import::text(&catalogue)?;
+    Ok(Answer::data(&catalogue)?.line(text.trim_end()))
+}
