@@ -81,6 +81,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("unknown", "List what may or may not have left, and settle it"),
     ("template", "Push templates from a folder and look at them"),
     ("consent", "Keep the suppression list and the consents to advertisements"),
+    ("app", "The apps of Argo CD: list them, and make a catalogue of them"),
+    ("op", "What changes the platform: look at it, approve it, end it, take it back"),
     ("user", "People who may sign in"),
     ("token", "Tokens for programs"),
     ("lane", "Look at lanes, the provider accounts that send"),
@@ -93,6 +95,7 @@ const GROUPS: &[(&str, &str)] = &[
 const SECTIONS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "demo", "serve", "sandbox", "doctor"]),
     ("Send", &["send", "campaign", "message", "unknown", "template"]),
+    ("Change", &["deploy", "rollback", "pin", "unpin", "queue", "history", "who", "lock", "unlock", "app", "op"]),
     ("Keep", &["consent", "lane", "audit", "config", "user", "token"]),
     ("Run", &["instance", "drain", "leader", "job", "lease"]),
 ];

@@ -125,7 +125,7 @@ impl<'a> Client<'a> {
 
     fn call(&self, word: &Word, args: Value, progress: &Progress) -> Result<Call<Value>, Failure> {
         let upload = upload_of(word, &args)?;
-        Ok(Call { actor: Actor::local(), lang: self.lang, args, upload, progress: progress.clone() })
+        Ok(Call { actor: Actor::local(), lang: self.lang, args, upload, progress: progress.clone(), key: None })
     }
 }
 

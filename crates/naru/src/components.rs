@@ -1,18 +1,22 @@
 //! The list of rooms. Adding or removing one is its word here, its folder, and its line in `Cargo.toml`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use naru_component::Component;
 use naru_component::ctx::Ctx;
 use naru_dispatch::config::DispatchConfig;
+use naru_estate::config::{ArgocdConfig, EstateConfig, GitConfig, GitlabConfig, Outside, RegistryConfig};
+use naru_operation::config::OperationConfig;
 use naru_store::open::StoreConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::config::WebConfig;
+use crate::slack::SlackConfig;
 use crate::{engines, kernel};
 
 // A room is a crate that is known here by one word, which is also its section of the configuration.
-components! { campaign, provider, consent }
+components! { campaign, provider, consent, deploy }
 
 /// Makes the configuration's type and the list of components out of the names of rooms.
 macro_rules! components {
@@ -29,6 +33,23 @@ macro_rules! components {
             pub web: WebConfig,
             /// `[dispatch]`.
             pub dispatch: DispatchConfig,
+            /// `[operation]`.
+            pub operation: OperationConfig,
+            /// `[estate]`.
+            pub estate: EstateConfig,
+            /// `[argocd]`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub argocd: Option<ArgocdConfig>,
+            /// `[git]`.
+            pub git: GitConfig,
+            /// `[gitlab]`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub gitlab: Option<GitlabConfig>,
+            /// `[registry]`.
+            pub registry: BTreeMap<String, RegistryConfig>,
+            /// `[slack]`.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub slack: Option<SlackConfig>,
             $(
                 #[doc = concat!("`[", stringify!($room), "]`.")]
                 pub $room: ::$room::Config,
@@ -42,6 +63,13 @@ macro_rules! components {
                     store: StoreConfig::default(),
                     web: WebConfig::default(),
                     dispatch: DispatchConfig::default(),
+                    operation: OperationConfig::default(),
+                    estate: EstateConfig::default(),
+                    argocd: None,
+                    git: GitConfig::default(),
+                    gitlab: None,
+                    registry: BTreeMap::new(),
+                    slack: None,
                     $($room: ::$room::Config::default(),)*
                 }
             }
@@ -50,9 +78,12 @@ macro_rules! components {
         /// Builds every component: the kernel's own, the rooms, and last the engines, which take what rooms offer.
         pub fn build(config: Config, ctx: &Ctx) -> Vec<Component> {
             // No `..`: a section that nobody takes does not compile.
-            let Config { data_dir: _, store: _, web: _, dispatch, $($room),* } = config;
+            let Config {
+                data_dir: _, store: _, web: _, dispatch, operation, estate, argocd, git, gitlab, registry, slack: _, $($room),*
+            } = config;
+            let outside = Outside { argocd, git, gitlab, registry };
             let mut components = vec![kernel::component(), $(::$room::component($room, ctx)),*];
-            components.extend(engines::components(dispatch, ctx));
+            components.extend(engines::components(dispatch, operation, estate, outside, ctx));
             components
         }
     };

@@ -25,6 +25,19 @@ pub struct WebConfig {
     /// Seconds between the request to stop and the doors closing.
     #[serde(deserialize_with = "stop_delay")]
     pub stop_delay_s: u64,
+    /// The address that people open it by, for links in chats.
+    #[serde(deserialize_with = "public_url")]
+    pub url: Option<String>,
+}
+
+/// Refuses what is no address of a page: it would be a link that leads nowhere.
+fn public_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let url = String::deserialize(from)?;
+    let is_plain = url.chars().all(|c| c.is_ascii_graphic() && !"<>|\"'`".contains(c));
+    if is_plain && (url.starts_with("https://") || url.starts_with("http://")) {
+        return Ok(Some(url.trim_end_matches('/').to_owned()));
+    }
+    Err(D::Error::custom(format!("{url:?} is no address such as https://naru.example.com")))
 }
 
 /// Longer than this no service manager waits.
@@ -40,7 +53,7 @@ fn stop_delay<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
 impl Default for WebConfig {
     fn default() -> WebConfig {
-        WebConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)), stop_delay_s: 0 }
+        WebConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)), stop_delay_s: 0, url: None }
     }
 }
 
@@ -150,10 +163,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
-        check("[web]\nlisten = \"127.0.0.1:1\"\nlisen = 1\n", "3", "1", "unknown field `lisen`, expected `listen`");
+        check(
+            "[web]\nlisten = \"127.0.0.1:1\"\nlisen = 1\n",
+            "3",
+            "1",
+            "unknown field `lisen`, expected one of `listen`",
+        );
         check("data_dir = \"x\"\n[stor]\nurl = \"\"\n", "2", "2", "unknown field `stor`");
         check("[web]\nlisten = \"here\"\n", "2", "10", "socket address");
         check("[web]\nstop_delay_s = 301\n", "2", "16", "stop_delay_s: 301 is too large, the most is 300");
+        check("[web]\nurl = \"naru\"\n", "2", "7", "url: \"naru\" is no address such as https://naru.example.com");
         check("가 = 1\n", "1", "1", "invalid unquoted key");
     }
 

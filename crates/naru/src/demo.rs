@@ -214,7 +214,7 @@ async fn say(
     let word = word.ok_or_else(|| Failure::not_found("word-unknown").arg("word", path))?;
     let args = word.bring(args)?;
     let upload = word.upload.and_then(|name| args[name].as_str()).map(PathBuf::from);
-    let call = Call { actor: Actor::local(), lang: terminal.lang, args, upload, progress: progress.clone() };
+    let call = Call { actor: Actor::local(), lang: terminal.lang, args, upload, progress: progress.clone(), key: None };
     word.say(house.ctx.clone(), call).await
 }
 

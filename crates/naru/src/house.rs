@@ -46,7 +46,16 @@ impl Catalogue {
     /// Asks every component.
     pub async fn read() -> Result<Catalogue, Failure> {
         let (_, components) = on_paper(Config::default(), Path::new(".")).await?;
-        let mut catalogs = vec![naru_core::TEXTS, naru_store::TEXTS, naru_web::TEXTS, naru_sandbox::TEXTS];
+        let mut catalogs = vec![
+            naru_core::TEXTS,
+            naru_store::TEXTS,
+            naru_web::TEXTS,
+            naru_sandbox::TEXTS,
+            naru_argocd::TEXTS,
+            naru_git::TEXTS,
+            naru_k8s::TEXTS,
+            naru_slack::TEXTS,
+        ];
         catalogs.extend(components.iter().map(|component| component.texts));
         Ok(Catalogue {
             words: components.iter().flat_map(|component| component.words.clone()).collect(),

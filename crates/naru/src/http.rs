@@ -26,6 +26,7 @@ use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::house::House;
+use crate::slack;
 
 pub use naru_web::upload::empty_spool;
 
@@ -50,7 +51,7 @@ pub fn front(house: &House) -> Web {
 pub fn router(house: &House, web: &Web, door: Door) -> Router {
     let ctx = &house.ctx;
     let own = words::routes(house, door).merge(openapi::routes(house)).merge(probe::routes(ctx));
-    let own = own.merge(overview::routes(house));
+    let own = own.merge(overview::routes(house)).merge(slack::http::routes(ctx));
     let rooms = house.components.iter().map(|component| component.routes.clone().with_state(ctx.clone()));
     let rooms = rooms.fold(own, Router::merge);
     let layers = ServiceBuilder::new()

@@ -27,6 +27,7 @@ mod run;
 mod sandbox;
 mod serve;
 mod signal;
+mod slack;
 mod table;
 mod terminal;
 mod wire;

@@ -21,7 +21,7 @@ use crate::house::{Catalogue, House, url};
 use crate::http::{self, listen};
 use crate::signal::Signals;
 use crate::terminal::{End, Terminal};
-use crate::{engines, log};
+use crate::{engines, log, slack};
 
 /// Run naru: pages, API, lanes and schedules, until it is asked to stop
 ///
@@ -52,6 +52,8 @@ pub async fn serve(args: &ServeArgs, loaded: Loaded, catalogue: &Catalogue, term
     let network = listen::bind(loaded.config.web.listen).await?;
     let address = network.local_addr()?;
     let socket = listen::bind_socket(&loaded.socket())?;
+    // Before the doors, one of which may be Slack's: what it asks for is stored, and begins with the engines.
+    slack::open(&house, &loaded).await?;
     let presence = open(&house, network, socket).await?;
     tracing::info!(%address, data_dir = %loaded.data_dir.display(), "naru serves");
     if let Err(failure) = invite(&house, &url(address), terminal).await {

@@ -98,6 +98,7 @@ async fn begin(ctx: Ctx, door: Door, word: Word, visit: &Visit, request: Request
         args,
         upload: upload.as_ref().map(|upload| upload.path.clone()),
         progress: progress.clone(),
+        key: None,
     };
     let activity = ctx.lifecycle().activity("word");
     let work = async move {

@@ -15,8 +15,8 @@ fn check(config: &str, expect: &str) {
 fn an_unknown_key_is_refused_with_its_line() {
     check(
         "[web]\nlisten = \"127.0.0.1:0\"\nlisen = 1\n",
-        "error: The configuration naru.toml is wrong in line 3, column 1\n  cause: unknown field `lisen`, expected \
-         `listen` or `stop_delay_s`\n  hint: `naru config show --default` prints every key and what it means\n",
+        "error: The configuration naru.toml is wrong in line 3, column 1\n  cause: unknown field `lisen`, expected one \
+         of `listen`, `stop_delay_s`, `url`\n  hint: `naru config show --default` prints every key and what it means\n",
     );
 }
 

@@ -9,6 +9,9 @@
 #[allow(dead_code)]
 #[path = "../all/house.rs"]
 mod house;
+#[allow(dead_code)]
+#[path = "../all/platform.rs"]
+mod platform;
 
 mod evil;
 mod keyboard;

@@ -7,6 +7,7 @@ use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::{Value, json};
 
 use crate::house::{House, Serve, http};
+use crate::platform::Platform;
 
 /// Whose messages are looked for.
 pub const PHONE: &str = "010-1234-5678";
@@ -20,6 +21,9 @@ pub struct Shop {
     pub serve: Serve,
     /// The message of the API call.
     pub message: String,
+    /// An operation that is done, and one that waits for a second person.
+    pub operations: [String; 2],
+    _platform: Platform,
     _vendors: [Process; 2],
 }
 
@@ -42,14 +46,16 @@ impl Shop {
             .replace("sms = [\"sandbox\"]", ROUTES);
         let lanes = LANES.replace("GOOD", &good).replace("BAD", &bad);
         let lanes = lanes.replace("CLOSED", &naru_testkit::port::free().to_string());
-        house.write("naru.toml", &format!("{config}{lanes}"));
+        let platform = Platform::new();
+        house.write("naru.toml", &format!("{config}{lanes}{}", platform.configure(&house)));
         templates(&house);
         let serve = house.serve().await;
         let message = call(&house, &serve).await;
         campaigns(&house);
         people(&house);
+        let operations = operations(&house).await;
         settle_down(&house).await;
-        Shop { house, serve, message, _vendors: [vendor, silent] }
+        Shop { house, serve, message, operations, _platform: platform, _vendors: [vendor, silent] }
     }
 
     /// The page of a campaign.
@@ -179,6 +185,24 @@ fn people(house: &House) {
     }
     house.done(&["user", "disable", "doyun"]);
     house.done(&["token", "add", "dashboard", "--role", "view"]);
+}
+
+/// A deploy that is done, one that waits for a second person, and a lock.
+async fn operations(house: &House) -> [String; 2] {
+    let deploy = |env: &str| {
+        let said = house.done(&["deploy", "web", "main", "to", env, "--why", "주말 특가", "--json"]);
+        let answer: Value = serde_json::from_str(&said).unwrap();
+        answer["operation"]["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    };
+    let done = deploy("staging");
+    eventually("the deploy to be done", PATIENCE, async || {
+        let shown: Value = serde_json::from_str(&house.done(&["op", "show", &done, "--json"])).unwrap();
+        (shown["operation"]["state"] == "done").then_some(())
+    })
+    .await;
+    let planned = deploy("production");
+    house.done(&["lock", "staging", "for", "2h", "기획전", "점검"]);
+    [done, planned]
 }
 
 /// Until everything that can come to an end has.

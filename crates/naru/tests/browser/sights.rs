@@ -70,6 +70,12 @@ pub fn of_a_shop(shop: &Shop, lang: &str) -> Vec<Sight> {
     vec![
         page("overview", "/"),
         page("lanes", "/lanes"),
+        page("operations", "/operations"),
+        page("operations-on", "/operations?on=web%40staging"),
+        page("apps", "/apps"),
+        page("apps-sought", "/apps?name=we&env=staging"),
+        page("operation-done", &format!("/operations/{}", shop.operations[0])),
+        page("operation-planned", &format!("/operations/{}", shop.operations[1])),
         page("campaigns", "/campaigns"),
         page("campaigns-sought", "/campaigns?name=%EC%95%88%EB%82%B4&state=done"),
         page("campaigns-no-match", "/campaigns?name=zzz"),
@@ -142,6 +148,8 @@ pub fn of_an_empty_house() -> Vec<Sight> {
     vec![
         page("empty-overview", "/"),
         page("empty-lanes", "/lanes"),
+        page("empty-operations", "/operations"),
+        page("empty-apps", "/apps"),
         page("empty-campaigns", "/campaigns"),
         page("empty-templates", "/templates"),
         page("empty-unknown", "/unknown"),
