@@ -2,8 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+
+/// Whether what is built is built to be built again after a change.
+static INCREMENTAL: AtomicBool = AtomicBool::new(true);
+
+/// Leaves out what only a next build would need, a third of the target folder, where nothing was built so yet: a clean
+/// clone is built once, and its machine may have little room. A folder that somebody works in stays as it is.
+pub fn build_once_where_clean(target: &Path) {
+    let built = std::fs::read_dir(target.join("debug/incremental")).into_iter().flatten().flatten();
+    let is_clean = built.filter(|entry| entry.file_name().to_string_lossy().starts_with("naru")).count() == 0;
+    INCREMENTAL.store(!is_clean, Ordering::Relaxed);
+}
 
 /// Returns a call of cargo at `root` as a person would make it.
 ///
@@ -12,6 +24,9 @@ use serde_json::Value;
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
+    if !INCREMENTAL.load(Ordering::Relaxed) {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text == "CARGO" || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -42,6 +57,14 @@ pub fn target_folder(root: &Path) -> Result<PathBuf, String> {
         .ok_or("cargo metadata names no target folder".into())
 }
 
+/// How much room is left on the disk of `folder`, in GiB; nothing where the machine does not tell.
+pub fn free_gib(folder: &Path) -> Option<f64> {
+    let output = Command::new("df").arg("-Pk").arg(folder).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let kib: f64 = text.lines().last()?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kib / f64::from(1 << 20))
+}
+
 /// Runs `command` with its output passed through.
 pub fn call(command: &mut Command) -> Result<(), String> {
     let told = told(command);
@@ -62,6 +85,13 @@ fn told(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_tells_its_room() {
+        let free = free_gib(Path::new("/")).expect("df is on every machine");
+        assert!(free > 0.0 && free < 1e9, "{free}");
+        assert!(free_gib(Path::new("/there/is/no/such/folder")).is_none());
+    }
 
     #[test]
     fn a_failed_command_is_told_as_it_would_be_typed() {

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cargo;
+mod operate;
 mod peers;
 mod power_cut;
 mod screenshots;
@@ -23,7 +24,11 @@ use clap::Parser;
 #[command(bin_name = "cargo xtask")]
 enum Task {
     /// Run everything that must hold: format, clippy, tidy and every test
-    Test,
+    Test {
+        /// Run the tests of Kubernetes on a real API server too, built on this machine once
+        #[arg(long)]
+        real_k8s: bool,
+    },
     /// Check the house's own rules and print its longest files and functions
     Tidy,
     /// Take the console's pictures again, those in docs/img
@@ -41,6 +46,15 @@ enum Task {
     PowerCut {
         /// How many seeds
         #[arg(long, default_value_t = 100)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+    /// Carry out operations in courses that seeds decide, with kills, locks and faults
+    Operate {
+        /// How many seeds
+        #[arg(long, default_value_t = 1_000)]
         seeds: u64,
         /// The first of them
         #[arg(long, default_value_t = 0)]
@@ -65,11 +79,12 @@ enum Task {
 fn main() -> ExitCode {
     let root = root();
     match Task::parse() {
-        Task::Test => test::run(&root),
+        Task::Test { real_k8s } => test::run(&root, real_k8s),
         Task::Tidy => tidy::run(&root),
         Task::Screenshots => screenshots::run(&root),
         Task::Simulate { seeds, from } => simulate::run(&root, seeds, from),
         Task::PowerCut { seeds, from } => power_cut::run(&root, seeds, from),
+        Task::Operate { seeds, from } => operate::run(&root, seeds, from),
         Task::Bench { args } => bench::run(&root, &args),
         Task::Torture { args } => torture::run(&root, &args),
     }

@@ -6,22 +6,27 @@
 
 pub mod machine;
 
+mod kubernetes;
 mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{call, cargo, target_folder};
+use crate::cargo::{build_once_where_clean, call, cargo, free_gib, target_folder};
 use crate::{peers, simulate, tidy, torture};
+use kubernetes::Kubernetes;
 use postgres::Postgres;
 
 /// Installs what is missing, runs every part and prints the table. Exit code 1: a part failed; 2: something is missing.
-pub fn run(root: &Path) -> ExitCode {
-    let mut run = Run { root: root.to_owned(), postgres: None, peers: None };
+pub fn run(root: &Path, real_k8s: bool) -> ExitCode {
+    let mut run = Run { root: root.to_owned(), postgres: None, peers: None, kubernetes: None };
     let mut table = Vec::new();
     let mut code = 0;
-    for (name, part) in PARTS {
+    if let Ok(target) = target_folder(root) {
+        build_once_where_clean(&target);
+    }
+    for (name, part) in PARTS.into_iter().filter(|(name, _)| real_k8s || *name != KUBERNETES) {
         if code != 0 {
             table.push((name, Outcome::NotRun));
             continue;
@@ -30,7 +35,8 @@ pub fn run(root: &Path) -> ExitCode {
         let start = Instant::now();
         let result = part(&mut run);
         let took = start.elapsed();
-        println!("== {name}: {:.1} s", took.as_secs_f64());
+        let free = free_gib(root).map(|gib| format!(", {gib:.1} GiB free")).unwrap_or_default();
+        println!("== {name}: {:.1} s{free}", took.as_secs_f64());
         if let Err(failure) = &result {
             eprintln!("error: {failure}");
             code = if name == MACHINE { 2 } else { 1 };
@@ -48,6 +54,7 @@ struct Run {
     root: PathBuf,
     postgres: Option<Postgres>,
     peers: Option<PathBuf>,
+    kubernetes: Option<Kubernetes>,
 }
 
 enum Outcome {
@@ -59,9 +66,11 @@ enum Outcome {
 type Part = fn(&mut Run) -> Result<(), String>;
 
 const MACHINE: &str = "machine";
+/// Only where it is asked for: it takes minutes to build, once.
+const KUBERNETES: &str = "kubernetes";
 
 /// Cheapest first, so that a slip is told within seconds.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     (MACHINE, |_| machine::prepare()),
     ("format", |run| call(cargo(&run.root).args(["fmt", "--all", "--check"]))),
     ("tidy", |run| tidy::check(&run.root)),
@@ -72,6 +81,10 @@ const PARTS: [(&str, Part); 9] = [
     }),
     ("postgresql", |run| {
         run.postgres = Some(Postgres::start(&run.root)?);
+        Ok(())
+    }),
+    (KUBERNETES, |run| {
+        run.kubernetes = Kubernetes::start(&run.root, &target_folder(&run.root)?)?;
         Ok(())
     }),
     ("tests", tests),
@@ -90,6 +103,9 @@ fn tests(run: &mut Run) -> Result<(), String> {
     }
     if let Some(peers) = &run.peers {
         command.env("NARU_TEST_PEERS", peers);
+    }
+    if let Some(kubernetes) = &run.kubernetes {
+        command.env("NARU_TEST_KUBE", kubernetes.folder());
     }
     call(&mut command)
 }

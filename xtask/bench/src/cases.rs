@@ -2,6 +2,7 @@
 
 mod api;
 mod console;
+mod deploys;
 mod instances;
 mod intake;
 mod moves;
@@ -77,10 +78,11 @@ pub const CASES: [(&str, Case); NAMES.len()] = [
     ("instances", |bench| Box::pin(instances::measure(bench))),
     ("failover", |bench| Box::pin(moves::failover(bench))),
     ("drain", |bench| Box::pin(moves::drain(bench))),
+    ("deploys", |bench| Box::pin(deploys::measure(bench))),
 ];
 
 /// What `--only` takes.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "intake",
     "stream",
     "single",
@@ -95,6 +97,7 @@ pub const NAMES: [&str; 14] = [
     "instances",
     "failover",
     "drain",
+    "deploys",
 ];
 
 /// Where nobody listens: for what is measured while nothing leaves.
