@@ -55,6 +55,7 @@ impl Catalogue {
             naru_git::TEXTS,
             naru_k8s::TEXTS,
             naru_slack::TEXTS,
+            naru_wire::TEXTS,
         ];
         catalogs.extend(components.iter().map(|component| component.texts));
         Ok(Catalogue {

@@ -25,7 +25,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("crates/estate", &["crates/engine/operation", "crates/connect/*", "crates/kernel/*"]),
     ("crates/engine/*", &["crates/kernel/*"]),
-    ("crates/connect/*", &["crates/kernel/core"]),
+    (WIRE, &["crates/kernel/core"]),
+    ("crates/connect/*", &[WIRE, "crates/kernel/core"]),
     ("crates/sandbox", &["crates/kernel/core"]),
     (
         "crates/kernel/component",
@@ -41,6 +42,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     (BENCH, &["crates/components/campaign", "crates/kernel/core", TESTKIT]),
     (TORTURE, &["crates/engine/dispatch", "crates/kernel/core"]),
 ];
+
+/// What the clients of outside services share.
+const WIRE: &str = "crates/connect/wire";
 
 /// What tests of every floor may use besides.
 const TESTKIT: &str = "crates/testkit";

@@ -12,12 +12,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use naru_core::clock::{Clock, Millis};
+use naru_wire::wait;
 use tokio::time::{Instant, timeout_at};
 
 use crate::keys::Endpoint;
@@ -31,8 +32,6 @@ const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Common servers hang up after 5 s of silence or later; a request that crosses a hang-up on the way ends unknown.
 const IDLE_MAX: Duration = Duration::from_secs(4);
-/// Quotas are renewed daily at the latest; a longer pause is a mistake of theirs.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
 
 /// Sends requests to one host over as many connections as there are requests at one time.
 pub struct Client {
@@ -137,15 +136,7 @@ impl Client {
 impl Reply {
     /// How long `Retry-After` (RFC 9110, 10.2.3) asks to wait: seconds, or until a date.
     pub fn retry_after(&self, now: Millis) -> Option<Duration> {
-        let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        let wait = match value.parse() {
-            Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) => {
-                let until = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_millisecond();
-                Duration::from_millis(u64::try_from(until - now).unwrap_or(0))
-            }
-        };
-        Some(wait.min(RETRY_AFTER_MAX))
+        wait::retry_after(&self.headers, now)
     }
 }
 
@@ -199,30 +190,4 @@ async fn talk(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes
         Broken::After(if error.is::<LengthLimitError>() { "reply-too-large" } else { "connection-lost" })
     })?;
     Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(value: &str, expect: Option<u64>) {
-        // 1994-11-06 08:49:07 UTC.
-        let now = 784_111_747_000;
-        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(value).unwrap())]);
-        let reply = Reply { status: StatusCode::TOO_MANY_REQUESTS, headers, body: Bytes::new() };
-        assert_eq!(reply.retry_after(now), expect.map(Duration::from_secs), "{value}");
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_never_more_than_a_day() {
-        check("0", Some(0));
-        check(" 17 ", Some(17));
-        check("86401", Some(86_400));
-        check("99999999999999999999", None);
-        check("Sun, 06 Nov 1994 08:49:37 GMT", Some(30));
-        check("Sun, 06 Nov 1994 08:00:00 GMT", Some(0));
-        check("Mon, 06 Nov 2034 08:49:37 GMT", Some(86_400));
-        check("soon", None);
-        check("-1", None);
-    }
 }

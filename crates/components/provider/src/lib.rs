@@ -30,10 +30,10 @@ use naru_core::failure::Failure;
 use naru_core::text::Catalog;
 use naru_dispatch::config::LaneConfig;
 use naru_dispatch::provider::{Provider, Providers};
+use naru_wire::tls::OwnAuthorities;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::LaneKeys;
-use crate::net::OwnAuthorities;
 use crate::sandbox::Sandbox;
 use crate::smtp::Smtp;
 
@@ -91,7 +91,7 @@ impl Providers for Adapters {
         // Read here to be refused at the start, not when the first receipt comes.
         keys.receipt_secret()?;
         let own = match &self.config.ca_file {
-            Some(path) => OwnAuthorities::read(&self.config_dir.join(path))?,
+            Some(path) => OwnAuthorities::read(&self.config_dir.join(path), "provider.ca_file")?,
             None => OwnAuthorities::default(),
         };
         let clock = self.clock.clone();

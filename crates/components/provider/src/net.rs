@@ -7,49 +7,18 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
 use naru_core::failure::Failure;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor};
-use rustls::{ClientConfig, RootCertStore};
+use naru_wire::tls::OwnAuthorities;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-/// The certificate authorities of the configuration, besides the public ones.
-#[derive(Default)]
-pub struct OwnAuthorities {
-    certificates: Vec<CertificateDer<'static>>,
-    roots: Vec<TrustAnchor<'static>>,
-}
-
-impl OwnAuthorities {
-    /// Reads the certificates of a PEM file.
-    pub fn read(path: &Path) -> Result<OwnAuthorities, Failure> {
-        let wrong = |why: String| Failure::usage("provider-ca-wrong").arg("path", path.display()).cause_text(why);
-        let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-        let mut own = OwnAuthorities::default();
-        let mut store = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
-            store.add(certificate.clone()).map_err(|e| wrong(e.to_string()))?;
-            own.certificates.push(certificate);
-        }
-        own.roots = store.roots;
-        if own.roots.is_empty() { Err(wrong("it holds no certificate".to_owned())) } else { Ok(own) }
-    }
-
-    /// Each certificate's bytes.
-    pub fn der(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.certificates.iter().map(|certificate| certificate.to_vec())
-    }
-}
 
 /// How TLS is spoken with one host.
 pub struct Tls {
@@ -60,17 +29,8 @@ pub struct Tls {
 impl Tls {
     /// TLS that takes certificates for `host` by a public authority or one of `own`.
     pub fn new(host: &str, own: &OwnAuthorities) -> Result<Tls, Failure> {
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().chain(&own.roots).cloned().collect();
-        let roots = RootCertStore { roots };
-        // Named here rather than taken from the process, so that a lane works whoever starts it.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(Failure::bug)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let name = ServerName::try_from(host.to_owned()).expect("an endpoint's host is a name or an address");
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Tls { connector: TlsConnector::from(Arc::new(own.client()?)), name })
     }
 }
 

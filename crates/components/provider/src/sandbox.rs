@@ -20,12 +20,13 @@ use naru_core::failure::Failure;
 use naru_dispatch::lane::pace::Caps;
 use naru_dispatch::message::MessageId;
 use naru_dispatch::provider::{Answer, Level, Outgoing, Provider, Report, ReportEnd, Request, Verdict};
+use naru_wire::tls::OwnAuthorities;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::SandboxLevel;
 use crate::http::{Client, NoReply, Reply};
 use crate::keys::LaneKeys;
-use crate::net::{OwnAuthorities, Tls};
+use crate::net::Tls;
 use crate::pause::AccountPause;
 use crate::sandbox::group::Turns;
 

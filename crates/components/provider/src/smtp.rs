@@ -25,10 +25,11 @@ use naru_core::clock::Clock;
 use naru_core::failure::Failure;
 use naru_dispatch::message::Channel;
 use naru_dispatch::provider::{Answer, Level, Outgoing, Provider, Request, Verdict};
+use naru_wire::tls::OwnAuthorities;
 use tokio::time::{Instant, timeout_at};
 
 use crate::keys::{Endpoint, LaneKeys};
-use crate::net::{ConnectError, OwnAuthorities, Tls, connect};
+use crate::net::{ConnectError, Tls, connect};
 use crate::pause::AccountPause;
 use crate::pool::Pool;
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use naru_core::clock::{Clock, SystemClock};
 use naru_core::failure::Failure;
 use naru_core::masked::Secret;
+use naru_wire::tls::OwnAuthorities;
+use naru_wire::wait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -14,7 +17,6 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::refusal::{About, Told, refusal};
-use crate::{retry, tls};
 
 /// Some thousands of Applications with the fields that a list asks for.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -33,7 +35,8 @@ struct Inner {
     authorization: HeaderValue,
     timeout: Duration,
     relist: Duration,
-    retry_ms: u64,
+    retry: Duration,
+    clock: Arc<dyn Clock>,
 }
 
 /// One request.
@@ -87,11 +90,14 @@ impl Client {
         if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::usage("argocd-url-wrong").arg("url", without_secrets(url)));
         }
-        let ca_file = config.ca_file.as_ref().map(|path| folder.join(path));
+        let own = match &config.ca_file {
+            Some(path) => OwnAuthorities::read(&folder.join(path), "argocd.ca_file")?,
+            None => OwnAuthorities::default(),
+        };
         let http = reqwest::Client::builder()
             .user_agent(concat!("naru/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_MAX)
-            .tls_backend_preconfigured(tls::config(ca_file.as_deref())?)
+            .tls_backend_preconfigured(own.client()?)
             // A redirect could carry the token elsewhere; Argo CD sends none, a sign-in page before it does.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -104,7 +110,8 @@ impl Client {
                 authorization: authorization(&token)?,
                 timeout: config.timeout(),
                 relist: config.relist(),
-                retry_ms: config.retry_ms,
+                retry: Duration::from_millis(config.retry_ms),
+                clock: SystemClock::shared(),
             }),
         })
     }
@@ -118,8 +125,9 @@ impl Client {
         self.inner.relist
     }
 
-    pub(crate) fn retry_ms(&self) -> u64 {
-        self.inner.retry_ms
+    /// Waits before the next try, the longer the more there were.
+    pub(crate) async fn pause(&self, tries: u32) {
+        wait::pass(wait::before_next(tries, self.inner.retry, wait::LONGEST)).await;
     }
 
     /// Asks and reads the answer.
@@ -160,13 +168,13 @@ impl Client {
                     (failure, again.then_some(Duration::ZERO))
                 }
             };
-            let may = call.method == Method::GET && attempt < retry::READ_TRIES;
-            let Some(after) = again.filter(|after| may && *after <= retry::RETRY_AFTER_MAX) else {
+            let may = call.method == Method::GET && attempt < wait::TRIES;
+            let Some(after) = again.filter(|after| may && *after <= wait::ASKED_MAX) else {
                 return Err(failure);
             };
             tracing::debug!(argocd.path = call.path, attempt, error = %failure, "read is repeated");
-            retry::until(after).await;
-            retry::pause(self.inner.retry_ms, attempt).await;
+            wait::pass(after).await;
+            self.pause(attempt).await;
             attempt += 1;
         }
     }
@@ -201,7 +209,7 @@ impl Client {
     }
 
     async fn read(&self, mut response: Response, call: &Call) -> Result<Reply, Failure> {
-        let (status, after) = (response.status(), retry::retry_after(response.headers()));
+        let (status, after) = (response.status(), wait::retry_after(response.headers(), self.inner.clock.now_ms()));
         let mut body = Vec::new();
         while let Some(bytes) = response.chunk().await.map_err(|e| self.no_answer(call, &e))? {
             if body.len() + bytes.len() > BODY_BYTES_MAX {

@@ -23,10 +23,7 @@ pub mod status;
 pub mod version;
 pub mod watch;
 
-mod lines;
 mod refusal;
-mod retry;
-mod tls;
 
 use naru_core::text::Catalog;
 

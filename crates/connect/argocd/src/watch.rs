@@ -9,15 +9,14 @@ use std::pin::pin;
 
 use futures_util::{Stream, StreamExt};
 use naru_core::failure::Failure;
+use naru_wire::lines::{Line, Lines};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 
 use crate::application::Application;
 use crate::calls::apps::ListQuery;
 use crate::client::{Call, Client};
-use crate::lines::{Line, Lines};
 use crate::refusal::{About, Told};
-use crate::retry;
 
 /// What a watch tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +68,7 @@ impl Client {
                         tracing::warn!(error = %failure, "applications cannot be listed");
                         yield Event::Lost(failure);
                         quiet += 1;
-                        retry::pause(client.retry_ms(), quiet).await;
+                        client.pause(quiet).await;
                         continue;
                     }
                 }
@@ -90,7 +89,7 @@ impl Client {
                         }
                         None => {
                             quiet += 1;
-                            retry::pause(client.retry_ms(), quiet).await;
+                            client.pause(quiet).await;
                             break;
                         }
                     }
@@ -120,7 +119,7 @@ impl Client {
                     // A connection that ends is opened again; that it ended is no news.
                     Ok(None) | Err(_) => return,
                 }
-                while let Some(line) = lines.next() {
+                while let Some(line) = lines.pull() {
                     match self.event(&line, &call.about) {
                         Ok(Some(event)) => yield Ok(event),
                         Ok(None) => {}

@@ -1,7 +1,5 @@
 argocd-url-wrong = `{ $url }` is no address of an Argo CD
     .hint = Write it as the browser has it, without a user, a password or a query: `https://argocd.example.com`
-argocd-ca-wrong = The certificates in { $path } cannot be used
-    .hint = Name a file with PEM certificates (text that begins with `BEGIN CERTIFICATE`) in `ca_file`
 argocd-token-wrong = The token of Argo CD has characters that cannot be sent
     .hint = Put in the token alone, on one line, as `argocd account generate-token` printed it
 argocd-unreachable = Argo CD at { $url } cannot be reached

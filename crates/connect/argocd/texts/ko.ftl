@@ -1,7 +1,5 @@
 argocd-url-wrong = { JOSA($url, "은/는", in: "`") } Argo CD 주소가 아닙니다
     .hint = 브라우저에 적는 대로, 사용자·비밀번호·쿼리 없이 적으세요: `https://argocd.example.com`
-argocd-ca-wrong = { $path }의 인증서를 쓸 수 없습니다
-    .hint = `ca_file`에는 PEM 형식 인증서 파일(`BEGIN CERTIFICATE`로 시작하는 텍스트)을 지정하세요
 argocd-token-wrong = Argo CD 토큰에 보낼 수 없는 문자가 있습니다
     .hint = `argocd account generate-token`이 출력한 토큰만 한 줄로 넣으세요
 argocd-unreachable = Argo CD({ $url })에 연결할 수 없습니다

@@ -10,19 +10,21 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
+use naru_core::clock::{Clock, SystemClock};
 use naru_core::failure::{Failure, Kind};
+use naru_wire::wait;
 use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 use tokio::time::Instant;
 
 use crate::call::{Call, Refused};
 use crate::config::{Config, Source};
+use crate::connect;
 use crate::connect::{connect, credential};
 use crate::discovery::Catalogue;
 use crate::pace::Pace;
 use crate::refusal::{About, Told, is_resource_gone, refusal};
 use crate::version::{ServerVersion, Told as VersionTold};
-use crate::{connect, retry};
 
 /// A page of a few hundred large objects.
 pub(crate) const BODY_BYTES_MAX: usize = 32 << 20;
@@ -39,7 +41,8 @@ struct Inner {
     source: Source,
     timeout: Duration,
     watch_s: u64,
-    retry_ms: u64,
+    retry: Duration,
+    clock: Arc<dyn Clock>,
     pace: Pace,
     /// Made at the first call, and anew after a credential was refused.
     carrier: RwLock<Option<Carrier>>,
@@ -73,7 +76,8 @@ impl Client {
                 source,
                 timeout: config.timeout(),
                 watch_s: config.watch_s.max(1),
-                retry_ms: config.retry_ms,
+                retry: Duration::from_millis(config.retry_ms),
+                clock: SystemClock::shared(),
                 pace: Pace::new(config.calls_per_s),
                 carrier: RwLock::default(),
                 carriers: AtomicU64::new(0),
@@ -103,8 +107,9 @@ impl Client {
         self.inner.watch_s
     }
 
-    pub(crate) fn retry_ms(&self) -> u64 {
-        self.inner.retry_ms
+    /// Waits before the next try, the longer the more there were.
+    pub(crate) async fn pause(&self, tries: u32) {
+        wait::pass(wait::before_next(tries, self.inner.retry, wait::LONGEST)).await;
     }
 
     /// Asks and reads the answer.
@@ -165,14 +170,14 @@ impl Client {
                 self.forget(&carrier).await;
             }
             let again = again.or((is_stale && attempt == 1).then_some(Duration::ZERO));
-            let may = call.is_question && attempt < retry::TRIES;
-            let Some(after) = again.filter(|after| may && *after <= retry::RETRY_AFTER_MAX) else {
+            let may = call.is_question && attempt < wait::TRIES;
+            let Some(after) = again.filter(|after| may && *after <= wait::ASKED_MAX) else {
                 return Err(refused);
             };
             tracing::debug!(cluster.name = self.cluster(), k8s.path = call.path, attempt, error = %refused.failure, "question is repeated");
-            retry::until(after).await;
+            wait::pass(after).await;
             if !is_stale {
-                retry::pause(self.inner.retry_ms, attempt).await;
+                self.pause(attempt).await;
             }
             attempt += 1;
         }
@@ -251,7 +256,7 @@ impl Client {
     }
 
     async fn read(&self, response: Response<Body>, call: &Call) -> Result<Reply, Failure> {
-        let (status, after) = (response.status(), retry::retry_after(response.headers()));
+        let (status, after) = (response.status(), wait::retry_after(response.headers(), self.inner.clock.now_ms()));
         let (mut body, mut frames) = (Vec::new(), response.into_body());
         while let Some(frame) = frames.frame().await {
             let frame = frame.map_err(|e| self.no_answer(call, &e))?;

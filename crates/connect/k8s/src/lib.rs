@@ -21,10 +21,8 @@ pub mod watch;
 
 mod call;
 mod connect;
-mod lines;
 mod pace;
 mod refusal;
-mod retry;
 
 use naru_core::text::Catalog;
 

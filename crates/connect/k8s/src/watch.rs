@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use http_body_util::BodyExt;
 use naru_core::failure::Failure;
+use naru_wire::lines::{Line, Lines};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -18,10 +19,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::call::{Call, Refused};
 use crate::calls::list::{ListQuery, in_namespace, selected};
 use crate::client::Client;
-use crate::lines::{Line, Lines};
 use crate::object::GroupKind;
 use crate::refusal::{About, Told};
-use crate::retry;
 
 /// What a watch tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +71,7 @@ impl Client {
                         tracing::warn!(cluster.name = client.cluster(), k8s.kind = %kind, error = %failure, "objects cannot be listed");
                         yield Event::Lost(failure);
                         quiet += 1;
-                        retry::pause(client.retry_ms(), quiet).await;
+                        client.pause(quiet).await;
                         continue;
                     }
                 };
@@ -94,7 +93,7 @@ impl Client {
                         }
                     }
                     quiet += 1;
-                    retry::pause(client.retry_ms(), quiet).await;
+                    client.pause(quiet).await;
                 }
             }
         }
@@ -118,7 +117,7 @@ impl Client {
             while let Ok(Some(Ok(frame))) = timeout_at(due, body.frame()).await {
                 let Some(bytes) = frame.data_ref() else { continue };
                 lines.push(bytes);
-                while let Some(line) = lines.next() {
+                while let Some(line) = lines.pull() {
                     let (heard, at) = self.heard(&line, &about);
                     let is_last = matches!(heard, Heard::Expired | Heard::Failed(_));
                     yield (heard, at);

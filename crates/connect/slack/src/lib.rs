@@ -21,8 +21,6 @@ pub mod signature;
 pub mod socket;
 pub mod web;
 
-mod tls;
-
 use naru_core::text::Catalog;
 
 /// The sentences of this crate's failures.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use naru_wire::wait::before_next;
+
 /// The defaults follow what Slack documents and what is known from the field; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Periods {
@@ -48,9 +50,6 @@ pub(crate) struct Backoff {
     tries: u32,
 }
 
-/// Doubling more often than this changes nothing: 500 ms are days by then.
-const DOUBLINGS_MAX: u32 = 20;
-
 impl Backoff {
     pub(crate) fn new(periods: Periods) -> Backoff {
         Backoff { periods, tries: 0 }
@@ -61,19 +60,11 @@ impl Backoff {
         self.tries = 0;
     }
 
-    /// Counts a try in vain; full jitter, so that many do not come back in one moment.
+    /// Counts a try in vain.
     pub(crate) fn next(&mut self) -> Duration {
-        let ceiling = self.periods.retry_first.saturating_mul(1 << self.tries.min(DOUBLINGS_MAX));
         self.tries = self.tries.saturating_add(1);
-        ceiling.min(self.periods.retry_max).mul_f64(share())
+        before_next(self.tries, self.periods.retry_first, self.periods.retry_max)
     }
-}
-
-/// Anything from 0 to 1.
-fn share() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness the longest wait is the safe one.
-    getrandom::fill(&mut bytes).map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
@@ -84,13 +75,9 @@ mod tests {
     fn a_back_off_grows_up_to_its_bound_and_begins_anew() {
         let periods = Periods::default();
         let mut backoff = Backoff::new(periods);
-        let drawn: Vec<Duration> = (0..1_000).map(|_| backoff.next()).collect();
-        for (tries, wait) in drawn.iter().enumerate() {
-            let ceiling = periods.retry_first * 2_u32.pow(tries.min(10) as u32);
-            assert!(*wait <= ceiling.min(periods.retry_max), "{tries}: {wait:?}");
-        }
-        assert!(drawn[10..].iter().any(|wait| *wait > periods.retry_max / 2), "it grows");
-        assert!(drawn[10..].iter().any(|wait| *wait < periods.retry_max / 2), "it is drawn");
+        let drawn: Vec<Duration> = (0..20).map(|_| backoff.next()).collect();
+        assert!(drawn[0] <= periods.retry_first && drawn[19] >= periods.retry_max / 2, "{drawn:?}");
+        assert!(drawn.iter().all(|wait| *wait <= periods.retry_max), "{drawn:?}");
         backoff.reset();
         assert!(backoff.next() <= periods.retry_first);
     }

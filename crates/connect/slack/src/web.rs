@@ -17,6 +17,7 @@ use std::time::Duration;
 use naru_core::failure::{Failure, Kind};
 use naru_core::lifecycle::Lifecycle;
 use naru_core::masked::{Secret, without_value};
+use naru_wire::tls::OwnAuthorities;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::ClientConfig;
@@ -27,7 +28,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::answer::Answer;
 use crate::config::{Account, Door};
 use crate::message::Message;
-use crate::tls;
 use crate::web::call::{Call, Token};
 use crate::web::hold::Holds;
 use crate::web::refusal::Told;
@@ -56,7 +56,7 @@ pub struct Web {
 impl Web {
     /// Makes no call yet. Waiting for `Retry-After` ends when `lifecycle` stops.
     pub fn new(account: &Account, lifecycle: &Lifecycle) -> Result<Web, Failure> {
-        let tls = tls::client()?;
+        let tls = OwnAuthorities::default().client()?;
         let http = Client::builder()
             .user_agent(concat!("naru/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls.clone())

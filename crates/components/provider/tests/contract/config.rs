@@ -78,10 +78,10 @@ async fn authorities_that_cannot_be_read_are_refused() {
     ] {
         let house = House::build(Config { ca_file: Some("ca.pem".into()), ..Config::default() }).await;
         let missing = house.provider(&smtp(&json!({}))).err().unwrap();
-        assert_eq!((missing.kind, missing.code.as_str()), (Kind::Usage, "provider-ca-wrong"));
+        assert_eq!((missing.kind, missing.code.as_str()), (Kind::Usage, "certificates-wrong"));
         house.file("ca.pem", text);
         let failure = house.provider(&smtp(&json!({}))).err().unwrap();
-        assert_eq!((failure.kind, failure.code.as_str()), (Kind::Usage, "provider-ca-wrong"), "{text}");
+        assert_eq!((failure.kind, failure.code.as_str()), (Kind::Usage, "certificates-wrong"), "{text}");
         assert!(failure.causes[0].contains(expect), "{failure}");
     }
 }

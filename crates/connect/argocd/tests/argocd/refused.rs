@@ -118,5 +118,5 @@ fn a_configuration_that_cannot_work_is_refused() {
     assert_eq!(open("https://argocd", "to\nken").code, "argocd-token-wrong");
     std::fs::write(folder.path().join("ca.pem"), "no certificate").unwrap();
     let with_ca = client("https://argocd", "t", folder.path(), |config| config.ca_file = Some("ca.pem".into()));
-    assert_eq!(code(with_ca.map(|_| ())), "argocd-ca-wrong");
+    assert_eq!(code(with_ca.map(|_| ())), "certificates-wrong");
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use naru_core::clock::Millis;
 use naru_core::failure::Failure;
+use naru_wire::wait::before_next;
 
 use super::Repository;
 use crate::files::Files;
@@ -92,7 +93,8 @@ impl Repository {
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 // While naru stops it only goes faster.
-                let _ = tokio::time::timeout(pause(attempt), self.lifecycle.stopped()).await;
+                let _ =
+                    tokio::time::timeout(before_next(attempt, PAUSE_FIRST, PAUSE_MAX), self.lifecycle.stopped()).await;
             }
             let mut mirror = self.mirror().await?;
             match try_once(&mut mirror, order, &text, &wanted).await {
@@ -187,12 +189,4 @@ async fn push(
         Err(failure) if failure.code == "git-timed-out" => Ok(Pushed::Unclear(failure)),
         Err(failure) => Err(failure),
     }
-}
-
-/// Twice as long each time, up to a bound, and any part of that.
-fn pause(attempt: u32) -> Duration {
-    let longest = PAUSE_FIRST.saturating_mul(1 << attempt.min(10)).min(PAUSE_MAX);
-    // Without randomness all of it.
-    let part = getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX));
-    longest.mul_f64(part)
 }

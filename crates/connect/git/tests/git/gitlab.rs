@@ -208,7 +208,11 @@ fn an_address_is_a_servers_and_nothing_else() {
     assert_eq!(made("https://gitlab.example.com/sub/", None), Ok(()));
     assert_eq!(made("http://gitlab.example.com", None), Err("git-secret-in-clear".to_owned()));
     for ca_file in ["absent.pem", "Cargo.toml"] {
-        assert_eq!(made("https://gitlab.example.com", Some(ca_file)), Err("git-ca-wrong".to_owned()), "{ca_file}");
+        assert_eq!(
+            made("https://gitlab.example.com", Some(ca_file)),
+            Err("certificates-wrong".to_owned()),
+            "{ca_file}"
+        );
     }
     assert!(toml::from_str::<GitlabConfig>("url = \"x\"\ntoken = { env = \"T\" }\nx = 1").is_err());
 }

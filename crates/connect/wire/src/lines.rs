@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// One Application with all its resources; the cluster's own store takes objects up to 1.5 MiB.
+/// The store behind a server takes objects of up to 1.5 MiB; the fields that it adds and the event around them come on top.
 pub const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Collects bytes into lines.
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     /// The next whole line; empty ones are left out.
-    pub fn next(&mut self) -> Option<Line> {
+    pub fn pull(&mut self) -> Option<Line> {
         loop {
             let Some(at) = self.kept[self.searched..].iter().position(|byte| *byte == b'\n') else {
                 self.searched = self.kept.len();
@@ -63,7 +63,7 @@ mod tests {
         let mut found = Vec::new();
         for part in parts {
             lines.push(part);
-            while let Some(line) = lines.next() {
+            while let Some(line) = lines.pull() {
                 found.push(match line {
                     Line::Whole(line) => String::from_utf8(line.to_vec()).unwrap(),
                     Line::TooLong => "too long".to_owned(),
