@@ -27,6 +27,9 @@ struct Case {
 /// Seeds of one process: a life that is killed leaves its files open until its process ends.
 const SEEDS_AT_ONCE: u64 = 100;
 
+/// Deploys mostly wait for what stands outside.
+const RUNS_AT_ONCE: u32 = 16;
+
 /// Plays `seeds` seeds from `from` on; exit code 1 where one ends in disorder, which prints itself.
 pub fn run(root: &Path, seeds: u64, from: u64) -> ExitCode {
     let end = from + seeds;
@@ -36,6 +39,7 @@ pub fn run(root: &Path, seeds: u64, from: u64) -> ExitCode {
             command.args(["test", "-p", package, "--test", test, name, "--", "--exact", "--nocapture"]);
             command.env(format!("{seeds}_SEEDS"), SEEDS_AT_ONCE.min(end - first).to_string());
             command.env(format!("{seeds}_FROM"), first.to_string());
+            command.env(format!("{seeds}_AT_ONCE"), RUNS_AT_ONCE.to_string());
             if let Err(failure) = call(&mut command) {
                 eprintln!(
                     "error: {failure}\nThe seed stands above; it can be played alone with `--from SEED --seeds 1`"

@@ -1,10 +1,13 @@
 //! Killed at every call, a deploy goes on where it was: one commit, healthy apps.
 
-use naru_operation::operation::State;
+use naru_core::id::Id;
+use naru_operation::course::StepState;
+use naru_operation::operation::{self, State};
 use naru_testkit::argocd::fault::Fault;
 use naru_testkit::wait::{PATIENCE, eventually};
+use serde_json::json;
 
-use crate::shop::Shop;
+use crate::shop::{APPS, Shop};
 
 #[test]
 fn killed_while_argo_cd_holds_its_answer() {
@@ -35,8 +38,7 @@ fn killed_again_and_again() {
     for _ in 0..12 {
         let calls = shop.argocd.ledger().len();
         let over = shop.wait(eventually("a call or the end", PATIENCE, async || {
-            let is_over =
-                naru_operation::operation::show(shop.store(), id).await.unwrap().unwrap().0.brief.state.is_over();
+            let is_over = operation::show(shop.store(), id).await.unwrap().unwrap().0.brief.state.is_over();
             (is_over || shop.argocd.ledger().len() > calls).then_some(is_over)
         }));
         if over {
@@ -49,4 +51,44 @@ fn killed_again_and_again() {
         assert_eq!(shop.image(app), format!("registry.test/shop/{app}:{tag}"));
     }
     assert_eq!(shop.commits().len(), 2);
+}
+
+#[test]
+fn killed_at_each_step_of_a_deploy_and_of_the_way_back() {
+    let mut shop = Shop::new();
+    let image = |app: &str, tag: &str| format!("registry.test/shop/{app}:{tag}");
+    let before = shop.push("main");
+    let first = shop.deploy("web api").unwrap();
+    shop.until(first, State::Done);
+    let (mut step, mut steps) = (0, 1);
+    while step < steps {
+        let tag = shop.push("main");
+        let id = shop.deploy("web api").unwrap();
+        steps = killed_at_step(&mut shop, id, step);
+        assert_eq!(APPS.map(|app| shop.image(app)), APPS.map(|app| image(app, &tag)), "step {step}");
+        let said = shop.say("rollback", json!({ "app": "web" })).unwrap();
+        let back: Id = said.data["operation"]["id"].as_str().unwrap().parse().unwrap();
+        assert!(killed_at_step(&mut shop, back, step) <= steps, "each step of the way back is met");
+        assert_eq!(shop.image("web"), image("web", &before), "step {step}");
+        step += 1;
+        assert_eq!(shop.commits().len(), 2 + 3 * step, "one commit for each app and time, and no more");
+    }
+    assert!(steps > 3, "there were {steps} steps");
+    let queue = shop.say("queue", json!({})).unwrap();
+    assert_eq!(queue.data["locks"].as_array().unwrap().len(), 0);
+}
+
+/// Kills naru when a step has begun, and sees the operation to its end; answers how many steps it has.
+fn killed_at_step(shop: &mut Shop, id: Id, step: usize) -> usize {
+    let (steps, is_over) = shop.wait(eventually("the step to begin", PATIENCE, async || {
+        let (operation, steps) = operation::show(shop.store(), id).await.unwrap().unwrap();
+        let is_over = operation.brief.state.is_over();
+        let has_begun = steps.get(step).is_some_and(|it| it.state != StepState::Waiting);
+        (is_over || has_begun).then_some((steps.len(), is_over))
+    }));
+    if !is_over {
+        shop.restart();
+    }
+    shop.until(id, State::Done);
+    steps
 }

@@ -258,6 +258,7 @@ impl Shop {
             git,
             gitlab: Some(of_gitlab),
             registry: [("registry.test".to_owned(), registry)].into(),
+            ..Outside::default()
         }
     }
 
