@@ -47,6 +47,7 @@ pub fn all() -> Vec<Check> {
         check("estate argocd", argocd),
         check("estate git", git),
         check("estate gitlab", gitlab),
+        Check { name: "estate clusters", run: Arc::new(|ctx| Box::pin(clusters(ctx))) },
     ]
 }
 
@@ -130,4 +131,22 @@ async fn gitlab(estate: Arc<Estate>, catalogue: Catalogue) -> Result<Vec<Finding
     let good = all - found.len();
     found.insert(0, Finding::Good(format!("{good} of {all} projects answer")));
     Ok(found)
+}
+
+/// Clusters that are asked directly: whether each answers, and which it is.
+async fn clusters(ctx: Ctx) -> Vec<Finding> {
+    let estate = match ctx.need::<Estate>() {
+        Ok(estate) => estate,
+        Err(failure) => return vec![Finding::Bad(failure)],
+    };
+    let mut asks = Vec::new();
+    for name in estate.clusters().take(LOOKED_MAX) {
+        let cluster = estate.cluster(name);
+        asks.push(async move { Ok::<_, Failure>(format!("{name}: Kubernetes {}", cluster?.version().await?)) });
+    }
+    let asked: Vec<Result<String, Failure>> = futures_util::stream::iter(asks).buffered(ASKED_AT_ONCE).collect().await;
+    if asked.is_empty() {
+        return vec![Finding::Good("none is asked directly: Argo CD reaches its own".to_owned())];
+    }
+    asked.into_iter().map(|asked| asked.map_or_else(Finding::Bad, Finding::Good)).collect()
 }

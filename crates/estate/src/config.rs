@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub type ArgocdConfig = naru_argocd::config::Config;
 /// `[gitlab]`.
 pub type GitlabConfig = naru_git::gitlab::GitlabConfig;
+/// A cluster of `[cluster]`.
+pub type ClusterConfig = naru_k8s::config::Config;
 /// A registry of `[registry]`.
 pub type RegistryConfig = naru_git::registry::RegistryConfig;
 
@@ -70,4 +72,6 @@ pub struct Outside {
     pub gitlab: Option<GitlabConfig>,
     /// `[registry]`, by the host that stands in images' names.
     pub registry: BTreeMap<String, RegistryConfig>,
+    /// `[cluster]`, by the name that a cluster is called here.
+    pub cluster: BTreeMap<String, ClusterConfig>,
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use naru_argocd::client::Client;
+use naru_argocd::client::Client as Argocd;
 use naru_core::clock::Clock;
 use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
@@ -19,6 +19,7 @@ use naru_git::registry::Registry;
 use naru_git::remote::{Access, Remote};
 use naru_git::repository::{Mirrors, Repository, Resolved};
 use naru_git::url::RemoteUrl;
+use naru_k8s::client::Client as Cluster;
 
 use crate::catalogue::{App, Catalogue};
 use crate::config::{EstateConfig, Outside};
@@ -36,10 +37,12 @@ pub struct Estate {
     clock: Arc<dyn Clock>,
     lifecycle: Lifecycle,
     mirrors: Mirrors,
-    argocd: OnceLock<Client>,
+    argocd: OnceLock<Argocd>,
     gitlab: OnceLock<Gitlab>,
     /// By the host that stands in images' names.
     registries: Mutex<HashMap<String, Arc<Registry>>>,
+    /// By their names in the configuration.
+    clusters: Mutex<HashMap<String, Cluster>>,
 }
 
 /// What an estate is built in.
@@ -61,8 +64,9 @@ impl Estate {
         let program = Program::new(&outside.git.program, SEARCH_PATH);
         let mirrors = Mirrors::new(data_dir.join("git"), program, lifecycle.clone());
         let (argocd, gitlab) = (OnceLock::new(), OnceLock::new());
-        let registries = Mutex::default();
-        Estate { config, outside, folder: config_dir, clock, lifecycle, mirrors, argocd, gitlab, registries }
+        let (registries, clusters) = (Mutex::default(), Mutex::default());
+        let folder = config_dir;
+        Estate { config, outside, folder, clock, lifecycle, mirrors, argocd, gitlab, registries, clusters }
     }
 
     /// How it is configured.
@@ -85,9 +89,9 @@ impl Estate {
     }
 
     /// The Argo CD.
-    pub fn argocd(&self) -> Result<&Client, Failure> {
+    pub fn argocd(&self) -> Result<&Argocd, Failure> {
         let Some(config) = &self.outside.argocd else { return Err(Failure::refused("estate-no-argocd")) };
-        opened(&self.argocd, || Client::open(config, &self.folder))
+        opened(&self.argocd, || Argocd::open(config, &self.folder))
     }
 
     /// The GitLab, where there is one.
@@ -123,6 +127,26 @@ impl Estate {
         let registry = Registry::new(config, &self.folder, &key, self.clock.clone(), self.lifecycle.clone())?;
         let registry = open.entry(host.to_owned()).or_insert(Arc::new(registry));
         Ok(Some((registry.clone(), name.to_owned())))
+    }
+
+    /// The names of all clusters that are asked directly.
+    pub fn clusters(&self) -> impl Iterator<Item = &str> {
+        self.outside.cluster.keys().map(String::as_str)
+    }
+
+    /// The cluster of a name.
+    pub fn cluster(&self, name: &str) -> Result<Cluster, Failure> {
+        let Some(config) = self.outside.cluster.get(name) else {
+            let known: Vec<&str> = self.clusters().collect();
+            return Err(Failure::not_found("cluster-unknown").arg("cluster", name).arg("known", known.join(", ")));
+        };
+        let mut open = self.clusters.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(cluster) = open.get(name) {
+            return Ok(cluster.clone());
+        }
+        let cluster = Cluster::open(name, config, &self.folder)?;
+        open.insert(name.to_owned(), cluster.clone());
+        Ok(cluster)
     }
 
     /// The repository at an address.

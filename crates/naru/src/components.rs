@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use naru_component::Component;
 use naru_component::ctx::Ctx;
 use naru_dispatch::config::DispatchConfig;
-use naru_estate::config::{ArgocdConfig, EstateConfig, GitConfig, GitlabConfig, Outside, RegistryConfig};
+use naru_estate::config::{
+    ArgocdConfig, ClusterConfig, EstateConfig, GitConfig, GitlabConfig, Outside, RegistryConfig,
+};
 use naru_operation::config::OperationConfig;
 use naru_store::open::StoreConfig;
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,8 @@ macro_rules! components {
             pub gitlab: Option<GitlabConfig>,
             /// `[registry]`.
             pub registry: BTreeMap<String, RegistryConfig>,
+            /// `[cluster]`.
+            pub cluster: BTreeMap<String, ClusterConfig>,
             /// `[slack]`.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub slack: Option<SlackConfig>,
@@ -69,6 +73,7 @@ macro_rules! components {
                     git: GitConfig::default(),
                     gitlab: None,
                     registry: BTreeMap::new(),
+                    cluster: BTreeMap::new(),
                     slack: None,
                     $($room: ::$room::Config::default(),)*
                 }
@@ -79,9 +84,9 @@ macro_rules! components {
         pub fn build(config: Config, ctx: &Ctx) -> Vec<Component> {
             // No `..`: a section that nobody takes does not compile.
             let Config {
-                data_dir: _, store: _, web: _, dispatch, operation, estate, argocd, git, gitlab, registry, slack: _, $($room),*
+                data_dir: _, store: _, web: _, dispatch, operation, estate, argocd, git, gitlab, registry, cluster, slack: _, $($room),*
             } = config;
-            let outside = Outside { argocd, git, gitlab, registry };
+            let outside = Outside { argocd, git, gitlab, registry, cluster };
             let mut components = vec![kernel::component(), $(::$room::component($room, ctx)),*];
             components.extend(engines::components(dispatch, operation, estate, outside, ctx));
             components

@@ -22,6 +22,7 @@ mod message_pages;
 mod messages;
 mod overview;
 mod platform;
+mod platform_doctor;
 mod removal;
 mod running;
 mod settings;
