@@ -30,6 +30,9 @@ pub async fn merge(estate: &Estate, work: &Work) -> Result<Outcome, Failure> {
     let commit = commit_of(work)?;
     let none = || Failure::refused("merge-no-gitlab").arg("url", &commit.url);
     let (gitlab, project) = (estate.gitlab()?.ok_or_else(none)?, estate.gitlab_project(&commit.url).ok_or_else(none)?);
+    if let (Some(left), true) = (work.step.args["note"]["number"].as_u64(), work.note.is_null()) {
+        withdraw(gitlab, &project, left).await?;
+    }
     let request = match work.note["number"].as_u64() {
         Some(number) => gitlab.merge_request(&project, number).await?,
         None => match open(estate, work, &commit, (gitlab, &project)).await? {
@@ -46,6 +49,15 @@ pub async fn merge(estate: &Estate, work: &Work) -> Result<Outcome, Failure> {
             note: json!({ "number": request.number }),
             again: LOOK_EVERY,
         }),
+    }
+}
+
+/// Closes the request of a step that is taken back before anybody has merged it: whoever did so later would deploy what
+/// nobody wants any more.
+async fn withdraw(gitlab: &Gitlab, project: &str, number: u64) -> Result<(), Failure> {
+    match gitlab.merge_request(project, number).await?.state {
+        MergeState::Opened => gitlab.close_merge_request(project, number).await.map(drop),
+        MergeState::Merged(_) | MergeState::Closed => Ok(()),
     }
 }
 

@@ -136,6 +136,13 @@ impl Gitlab {
         requests.iter_mut().find(|it| it.iid == number).expect("it was opened").state = "closed";
     }
 
+    /// How a merge request stands: `opened`, `merged`, `closed`.
+    pub fn merge_request_state(&self, project: &str, number: u64) -> &'static str {
+        let mut state = self.shared.lock();
+        let requests = &state.project_mut(project).merge_requests;
+        requests.iter().find(|it| it.iid == number).expect("it was opened").state
+    }
+
     /// The merge requests of a project, `(number, source, target)`.
     pub fn merge_requests(&self, project: &str) -> Vec<(u64, String, String)> {
         let mut state = self.shared.lock();
@@ -197,7 +204,7 @@ fn router(shared: Shared) -> Router {
         .route(&format!("{project}/repository/tags"), get(api::tags))
         .route(&format!("{project}/pipelines"), get(api::pipelines))
         .route(&format!("{project}/merge_requests"), get(api::merge_requests).post(api::open_merge_request))
-        .route(&format!("{project}/merge_requests/{{iid}}"), get(api::merge_request))
+        .route(&format!("{project}/merge_requests/{{iid}}"), get(api::merge_request).put(api::change_merge_request))
         .route("/jwt/auth", get(images::token))
         .route("/v2/{*path}", get(images::manifest))
         .fallback(git_http::serve)

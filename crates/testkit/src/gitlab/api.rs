@@ -163,6 +163,43 @@ pub(super) async fn merge_request(
 }
 
 #[derive(Deserialize)]
+pub(super) struct Change {
+    state_event: String,
+}
+
+/// Of changes only `close`, which a merged one refuses.
+pub(super) async fn change_merge_request(
+    Given(shared): Given<Shared>,
+    Path((name, iid)): Path<(String, u64)>,
+    headers: HeaderMap,
+    Json(change): Json<Change>,
+) -> Response {
+    let seen = within(&shared, &headers, &name, |_, project, _| {
+        match project.merge_requests.iter().find(|it| it.iid == iid) {
+            None => refusal(StatusCode::NOT_FOUND, json!("404 Not found")),
+            Some(_) if change.state_event != "close" => {
+                refusal(StatusCode::BAD_REQUEST, json!("state_event does not have a valid value"))
+            }
+            Some(it) if it.state != "opened" => {
+                refusal(StatusCode::UNPROCESSABLE_ENTITY, json!(["State cannot transition via \"close\""]))
+            }
+            Some(_) => StatusCode::OK.into_response(),
+        }
+    });
+    if seen.status() != StatusCode::OK {
+        return seen;
+    }
+    let mut state = shared.lock();
+    let Some((path, _)) = state.project(&name).map(|(path, project)| (path.to_owned(), project.id)) else {
+        return seen;
+    };
+    let found = state.project_mut(&path).merge_requests.iter_mut().find(|it| it.iid == iid);
+    let found = found.expect("it was just seen");
+    found.state = "closed";
+    Json(found.clone()).into_response()
+}
+
+#[derive(Deserialize)]
 pub(super) struct Create {
     source_branch: String,
     target_branch: String,

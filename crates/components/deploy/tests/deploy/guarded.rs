@@ -48,3 +48,23 @@ fn a_merge_request_that_somebody_closes_ends_the_deploy() {
     assert_eq!(operation.brief.why.unwrap().code, "merge-closed");
     assert_eq!(shop.overlay("api"), "");
 }
+
+#[test]
+fn a_deploy_that_is_given_up_and_taken_back_leaves_no_merge_request_to_be_merged() {
+    let shop = Shop::on_gitlab();
+    shop.push("main");
+    shop.charts.protect("main");
+    let id = shop.deploy("api").unwrap();
+    shop.until_waiting(id, "merge-waits");
+    shop.say("op cancel", json!({ "operation": id })).unwrap();
+    shop.until(id, State::Cancelled);
+    let number = request(&shop, 1);
+    assert_eq!(shop.gitlab.merge_request_state("shop/charts", number), "opened");
+    let answer = shop.say("op undo", json!({ "operation": id })).unwrap();
+    let back = answer.data["operation"]["id"].as_str().unwrap().parse().unwrap();
+    shop.until(back, State::Done);
+    assert_eq!(shop.gitlab.merge_request_state("shop/charts", number), "closed");
+    // There is nothing to take back by another one.
+    request(&shop, 1);
+    assert_eq!(shop.overlay("api"), "");
+}

@@ -86,6 +86,22 @@ impl Gitlab {
         self.read_merge_request(found.ok_or_else(unknown)?)
     }
 
+    /// Closes a merge request that nobody wants any more, and answers how it stands then: somebody may have merged it.
+    pub async fn close_merge_request(&self, project: &str, number: u64) -> Result<MergeRequest, Failure> {
+        let url = self.url(project, &format!("/merge_requests/{number}"), &[])?;
+        let sent = self.http.send(self.request(Method::PUT, url).json(&Event { state_event: "close" })).await;
+        // Whatever came of it is read: it may have been closed and the answer lost.
+        let failed = match sent {
+            Ok(reply) => self.answer::<Wire>(project, reply).err(),
+            Err(none) => Some(self.unreachable(none)),
+        };
+        let found = self.merge_request(project, number).await?;
+        match (&found.state, failed) {
+            (MergeState::Opened, Some(failure)) => Err(failure),
+            _ => Ok(found),
+        }
+    }
+
     /// The newest one between the two branches.
     async fn merge_request_of(&self, project: &str, new: &NewMergeRequest) -> Result<Option<MergeRequest>, Failure> {
         let query = [
@@ -121,6 +137,11 @@ struct Create<'a> {
     title: &'a str,
     description: &'a str,
     remove_source_branch: bool,
+}
+
+#[derive(Serialize)]
+struct Event {
+    state_event: &'static str,
 }
 
 #[derive(Deserialize)]
