@@ -225,6 +225,11 @@ pub async fn pin(ctx: Ctx, call: Call<PinArgs>, config: Arc<Config>) -> Result<A
     let none = || Failure::not_found("pin-nothing").arg("app", &app).arg("env", &env);
     let (wanted, _) = past::last(ctx.store(), &format!("{app}@{env}")).await?.ok_or_else(none)?;
     let wanted = Wanted { pin: true, fixed: true, ..wanted };
+    let release = serde_json::to_value(Release { apps: vec![wanted.clone()] }).map_err(Failure::bug)?;
+    let planned = ctx.need::<Operations>()?.plan(kind::NAME, release, &call.actor).await?;
+    if !planned.steps.is_empty() {
+        return Err(Failure::conflict("pin-differs").arg("app", &app).arg("env", &env).arg("ref", &wanted.git_ref));
+    }
     let ask_for = Ask { reason: why, break_glass, key: call.key.clone(), ..Ask::default() };
     ask(&ctx, &call, Release { apps: vec![wanted] }, plan, ask_for).await
 }

@@ -87,6 +87,19 @@ fn the_owner_of_a_pin_that_is_due_is_asked_once_and_can_keep_it() {
 }
 
 #[test]
+fn what_somebody_else_has_written_since_is_not_pinned_as_if_it_were_ours() {
+    let shop = Shop::new();
+    let tag = shop.push("main");
+    let id = shop.deploy("api").unwrap();
+    shop.until(id, State::Done);
+    let path = "api/.argocd-source-api-staging.yaml";
+    let by_hand = shop.overlay("api").replace(&tag, "main-byhand");
+    shop.charts.commit("main", &[(path, Some(by_hand.as_bytes()))], "By hand");
+    assert_eq!(shop.say("pin", json!({ "app": "api" })).unwrap_err().code, "pin-differs");
+    assert_eq!(shop.overlay("api"), by_hand, "nothing was written");
+}
+
+#[test]
 fn a_pin_that_somebody_writes_over_is_told_as_none() {
     let shop = Shop::new();
     shop.argocd.world(|world| {
