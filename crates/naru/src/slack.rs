@@ -54,6 +54,9 @@ pub struct SlackConfig {
     /// Who may what: ids of people and of groups, by role. Everybody else may look.
     #[serde(default)]
     pub roles: BTreeMap<Role, Vec<String>>,
+    /// Who of the chat is whom in the console: ids of people, and what they sign in as there.
+    #[serde(default)]
+    pub people: BTreeMap<String, String>,
 }
 
 /// Words of one command; a sentence of a reason is far shorter.
@@ -78,12 +81,13 @@ pub async fn open(house: &House, loaded: &Loaded) -> Result<(), Failure> {
     let words: Vec<Word> = house.words().filter(|word| word.slack).cloned().collect();
     let operations = ctx.need::<Operations>()?;
     let granted = operations.config().grant.iter().flat_map(|grant| grant.who.clone()).collect();
-    let people = People::new(web.clone(), config.roles.clone(), granted, ctx.clock().clone());
+    let people = People::new(web.clone(), config, granted, ctx.clock().clone());
     let cards = Arc::new(Cards::new(ctx.clone(), web.clone(), periods, config.lang, loaded.config.web.url.clone()));
     let front = Arc::new(Front { ctx, words, lang: config.lang, people, cards });
     front.cards.clone().follow();
     let channel = config.channel.clone();
-    Reminders { ctx: front.ctx.clone(), web: web.clone(), lang: config.lang, channel }.tell();
+    let people = config.people.clone();
+    Reminders { ctx: front.ctx.clone(), web: web.clone(), lang: config.lang, channel, people }.tell();
     let desk = Desk::new(web.clone(), periods, &lifecycle, move |request| {
         let front = front.clone();
         async move { front.answer(request).await }

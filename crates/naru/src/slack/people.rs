@@ -10,6 +10,8 @@ use naru_slack::web::Web;
 use naru_web::role::{Actor, Role};
 use tokio::sync::Mutex;
 
+use super::SlackConfig;
+
 /// How long a group's people are taken to be the same.
 const KNOWN_US: Micros = 5 * 60 * 1_000_000;
 
@@ -17,6 +19,8 @@ const KNOWN_US: Micros = 5 * 60 * 1_000_000;
 pub struct People {
     web: Arc<Web>,
     roles: BTreeMap<Role, Vec<String>>,
+    /// What people are called who sign in at the console too, by their ids.
+    named: BTreeMap<String, String>,
     /// Ids of people and groups to whom something is granted.
     granted: Vec<String>,
     clock: Arc<dyn Clock>,
@@ -25,13 +29,9 @@ pub struct People {
 
 impl People {
     /// As configured.
-    pub fn new(
-        web: Arc<Web>,
-        roles: BTreeMap<Role, Vec<String>>,
-        granted: Vec<String>,
-        clock: Arc<dyn Clock>,
-    ) -> People {
-        People { web, roles, granted, clock, groups: Mutex::default() }
+    pub fn new(web: Arc<Web>, config: &SlackConfig, granted: Vec<String>, clock: Arc<dyn Clock>) -> People {
+        let (roles, named) = (config.roles.clone(), config.people.clone());
+        People { web, roles, named, granted, clock, groups: Mutex::default() }
     }
 
     /// Whoever pressed or typed something, with the greatest role that they have; whoever has none may look.
@@ -49,8 +49,9 @@ impl People {
                 also.push(group.clone());
             }
         }
-        // A name is its owner's to change, an id is not.
-        Ok(Actor { name: format!("{} ({})", user.name, user.id), role, also })
+        // A name is its owner's to change, an id is not; and whoever has a name at the console is the same person there.
+        let name = self.named.get(&user.id).cloned().unwrap_or_else(|| format!("{} ({})", user.name, user.id));
+        Ok(Actor { name, role, also })
     }
 
     async fn is_among(&self, user: &str, ids: &[String]) -> Result<bool, Failure> {

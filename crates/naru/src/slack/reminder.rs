@@ -1,5 +1,6 @@
 //! Reminders, told to those they are for: in their own direct messages where they are known here, else in the channel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Reminders {
     pub lang: Lang,
     /// Where those are told of who are not known here; none: the console alone tells them.
     pub channel: Option<String>,
+    /// What people are called who sign in at the console too, by their ids.
+    pub people: BTreeMap<String, String>,
 }
 
 impl Reminders {
@@ -57,8 +60,11 @@ impl Reminders {
         Ok(())
     }
 
-    /// Whoever asked here is called `name (ID)`.
+    /// Whoever asked here is called `name (ID)`, or as at the console.
     fn place(&self, reminder: &Reminder) -> Option<String> {
+        if let Some((id, _)) = self.people.iter().find(|(_, name)| **name == reminder.person) {
+            return Some(id.clone());
+        }
         let id = reminder.person.strip_suffix(')').and_then(|name| Some(name.rsplit_once('(')?.1));
         let is_id = |id: &&str| id.starts_with(['U', 'W']) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
         id.filter(is_id).map(str::to_owned).or_else(|| self.channel.clone())

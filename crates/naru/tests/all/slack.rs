@@ -7,7 +7,7 @@ use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::house::{House, Serve};
+use crate::house::{House, Serve, http};
 use crate::platform::Platform;
 
 /// May deploy, by their own id.
@@ -152,6 +152,31 @@ async fn production_waits_for_a_second_person() {
     let card = shop.card("the deploy to be done", |look| look.contains("2 of 2")).await;
     assert!(last_look(&card).contains("Approved by lee (U0LEE)"), "{}", last_look(&card));
     assert_eq!(shop.platform.image("production"), format!("shop/web:{}", shop.platform.tag("main")));
+    shop.serve.take().unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_by_two_doors_approves_nothing_of_their_own() {
+    let mut shop = Shop::with("app_token = { file = 'app' }").await;
+    let config = std::fs::read_to_string(shop.house.path("naru.toml")).unwrap();
+    shop.house.write("naru.toml", &format!("{config}[slack.people]\n{KIM} = 'minji'\n"));
+    shop.start().await;
+    shop.slack.say(KIM, CHANNEL, "/naru deploy web to production");
+    let card = shop.card("the card to ask", |look| look.contains("op approve")).await;
+    assert!(last_look(&card).contains("minji"), "{}", last_look(&card));
+    let asked = button(&card, "op approve");
+    let asked = asked.split(' ').next().unwrap();
+    let url = format!("{}/v1/op/approve", shop.serve.as_ref().unwrap().url);
+    let approve = async |name: &str| {
+        let token = shop.house.done(&["token", "add", name, "--role", "operate"]);
+        let sent = http().post(&url).bearer_auth(token.trim()).body(json!({ "operation": asked }).to_string());
+        let answer = sent.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, said) = approve("minji").await;
+    assert!(status == 422 && said.contains("operation-own-approval"), "{status} {said}");
+    assert_eq!(approve("sora").await.0, 200);
+    shop.card("the deploy to be done", |look| look.contains("2 of 2")).await;
     shop.serve.take().unwrap().stop().await;
 }
 
