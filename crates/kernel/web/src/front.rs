@@ -1,7 +1,7 @@
 //! The door of the house: what every request passes on its way in, and every answer on its way out.
 //!
-//! From the outside in: headers that keep browsers strict; who asks ([`crate::visit`]), and failures told on the way
-//! out; panics caught; forms of other sites refused; then the rooms. Static files stand beside all that.
+//! From the outside in: who asks ([`crate::visit`]), and on the way out failures told and headers that keep browsers
+//! strict; panics caught; forms of other sites refused; then the rooms. Static files stand beside all that.
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -39,7 +39,6 @@ impl Web {
         let own_site = (door == Door::Network).then(|| CsrfLayer::new().with_rejection_response(cross_origin));
         // One layer of several, since a router boxes each that it is given.
         let layers = ServiceBuilder::new()
-            .layer(map_response(keep_strict))
             .layer(from_fn_with_state((self.clone(), door), meet))
             .layer(CatchPanicLayer::custom(|_| Failed(Failure::bug("a handler panicked")).into_response()))
             .option_layer(own_site);
@@ -68,7 +67,7 @@ async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Ne
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(visit.clone());
     let mut response = next.run(request).await;
-    match response.extensions_mut().remove::<Failure>() {
+    let told = match response.extensions_mut().remove::<Failure>() {
         Some(failure) => {
             // The route and not the path: a sign-in link must not reach a log.
             log(route.as_ref().map_or("none", MatchedPath::as_str), &failure);
@@ -80,7 +79,9 @@ async fn meet(State((web, door)): State<(Web, Door)>, request: Request, next: Ne
             }
             tell_bare(&visit, response)
         }
-    }
+    };
+    // Whoever brings a token is a program, and there is no page for it to be drawn in.
+    if visit.has_token { keep(told, &BARE) } else { keep(told, &STRICT) }
 }
 
 fn log(route: &str, failure: &Failure) {
@@ -112,7 +113,7 @@ fn tell_bare(visit: &Visit, response: Response) -> Response {
     told
 }
 
-const STRICT: [(HeaderName, &str); 7] = [
+static STRICT: [(HeaderName, &str); 7] = [
     // No `unsafe-inline`, no `unsafe-eval`: what is injected into a page can neither run nor be drawn.
     (
         header::CONTENT_SECURITY_POLICY,
@@ -129,14 +130,22 @@ const STRICT: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// For programs.
+static BARE: [(HeaderName, &str); 2] =
+    [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CACHE_CONTROL, "no-store")];
+
 /// Room for the request's id, and for what the server adds by itself.
 const HEADERS_AFTER: usize = 3;
 
-async fn keep_strict(mut response: Response) -> Response {
+async fn keep_strict(response: Response) -> Response {
+    keep(response, &STRICT)
+}
+
+fn keep(mut response: Response, rules: &'static [(HeaderName, &'static str)]) -> Response {
     let headers = response.headers_mut();
     // Grown once and not name by name.
-    headers.reserve(STRICT.len() + HEADERS_AFTER);
-    for (name, value) in STRICT {
+    headers.reserve(rules.len() + HEADERS_AFTER);
+    for (name, value) in rules {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response

@@ -47,6 +47,8 @@ pub struct Asked {
     pub(crate) https: bool,
     pub(crate) peer: Option<IpAddr>,
     agent: Option<HeaderValue>,
+    /// Whether it brings a token, valid or not.
+    pub(crate) has_token: bool,
     pub(crate) session: Option<Session>,
     pub(crate) session_cookie: Option<String>,
     actor: Result<Actor, Failure>,
@@ -141,6 +143,7 @@ impl Visit {
             https: headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https"),
             peer,
             agent: headers.get(USER_AGENT).cloned(),
+            has_token: bearer(headers).is_some(),
             session: None,
             session_cookie: cookie::session(headers).map(str::to_owned),
             actor: Err(Failure::new(Kind::Unauthorized, "sign-in-needed")),

@@ -21,6 +21,10 @@ async fn every_answer_keeps_browsers_strict() {
         let cache = answer.header("cache-control");
         assert_eq!(cache == "no-store", path != style, "{path}: {cache}");
     }
+    // A program draws no page, whether or not its token is good.
+    let answer = house.api("GET", "/v1/whoami", Some("naru_none")).await;
+    assert_eq!((answer.header("x-content-type-options"), answer.header("cache-control")), ("nosniff", "no-store"));
+    assert_eq!(answer.header("content-security-policy"), "");
     house.close().await;
 }
 
