@@ -8,6 +8,7 @@ use bytes::Bytes;
 use naru_core::clock::{Clock, SystemClock};
 use naru_core::failure::Failure;
 use naru_core::masked::Secret;
+use naru_wire::address::without_user;
 use naru_wire::tls::OwnAuthorities;
 use naru_wire::wait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -82,7 +83,8 @@ impl Client {
     /// The Argo CD of `config`; paths in it count from `folder`. Nothing is asked yet.
     pub fn open(config: &Config, folder: &Path) -> Result<Client, Failure> {
         let token = config.token.read(folder, "argocd.token")?;
-        let wrong = |why: String| Failure::usage("argocd-url-wrong").arg("url", &config.url).cause_text(why);
+        let shown = without_user(&config.url);
+        let wrong = |why: String| Failure::usage("argocd-url-wrong").arg("url", &shown).cause_text(why);
         let url = Url::parse(&config.url).map_err(|e| wrong(e.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(wrong("it is neither http:// nor https://".to_owned()));

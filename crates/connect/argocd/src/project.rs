@@ -19,6 +19,11 @@ impl Project {
         self.0["metadata"]["resourceVersion"].as_str().unwrap_or_default()
     }
 
+    /// Whether there is a place for what is asked of it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.0["spec"].is_object()
+    }
+
     /// `spec.syncWindows`; one that cannot be read is `None`, so that no index shifts.
     pub fn windows(&self) -> Vec<Option<Window>> {
         let windows = self.0["spec"]["syncWindows"].as_array();

@@ -134,7 +134,8 @@ pub fn refusal(status: StatusCode, told: Option<&Told>, after: Option<Duration>,
 }
 
 fn is_conflict(status: StatusCode, code: i64, message: &str) -> bool {
-    let is_test = message.contains("testing ") && message.contains("failed");
+    // As a JSON patch says it whose `test` found something else; a repository is tested too.
+    let is_test = message.contains("testing value ") && message.contains("failed");
     code == grpc::ABORTED
         || message.contains("the object has been modified")
         || is_test

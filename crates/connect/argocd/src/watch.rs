@@ -2,8 +2,8 @@
 //!
 //! The server drops events of a reader that is slow, and a connection that died silently says nothing, so everything is
 //! listed again every few minutes over a connection of its own and the stream is opened anew. The new one is asked for
-//! before the list is: what happens between the two is in one of them. Events that came before the list are told after
-//! it; what they are behind, the events after them mend.
+//! before the list is, so that little can happen between the two that is in neither: what does is told with the next
+//! list. Events that came before the list are told after it; what they are behind, the events after them mend.
 
 use std::pin::pin;
 

@@ -253,8 +253,13 @@ impl Mirror {
     /// What a call that failed means; where the copy itself is at fault it is made anew with the next one.
     pub fn failed(&mut self, command: &str, output: &Output) -> Failure {
         let failure = said::failure(command, &output.stderr, &self.remote);
-        self.broken |= failure.code == said::MIRROR_BROKEN;
+        self.note_broken(&failure);
         failure
+    }
+
+    /// Has the copy made anew with the next call where a failure says that it is at fault.
+    pub fn note_broken(&mut self, failure: &Failure) {
+        self.broken |= failure.code == said::MIRROR_BROKEN;
     }
 
     /// Packs what has become many small pieces, once Git thinks that they are too many. Nothing depends on it.

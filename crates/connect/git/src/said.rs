@@ -119,6 +119,9 @@ const PROTECTED: [&str; 6] = [
     "not allowed to push code to protected",
 ];
 
+/// What a server says that has trouble of its own: its disk is full, or what it asks before it takes a push is away.
+const PASSING: [&str; 2] = ["unpacker error", "Internal API"];
+
 /// Reads `git push --porcelain`: a line for the branch, `!\tFROM:TO\t[remote rejected] (why)`.
 pub(crate) fn of_push(code: i32, stdout: &str, stderr: &str, branch: &str, remote: &Remote) -> Pushed {
     let line = stdout.lines().find(|line| line.contains("\trefs/") || line.contains(":refs/"));
@@ -132,6 +135,10 @@ pub(crate) fn of_push(code: i32, stdout: &str, stderr: &str, branch: &str, remot
     if why.starts_with("[rejected]") || stderr.contains(PARTIAL) || MOVED.iter().any(|sentence| why.contains(sentence))
     {
         return Pushed::Moved;
+    }
+    if PASSING.iter().any(|words| why.contains(words) || stderr.contains(words)) {
+        let failure = Failure::unavailable("git-failed").arg("command", "push").arg("url", remote.url());
+        return Pushed::Unclear(with_causes(failure, stderr, remote));
     }
     if why.starts_with("[remote rejected]") || why.starts_with("[no match]") {
         let said = format!("{stderr}\n{why}");

@@ -3,6 +3,7 @@
 //! Checked where they come in: no password in them, since they are shown; nothing that a program further down would read
 //! as an option.
 
+use naru_wire::address::without_user;
 use std::fmt;
 
 use naru_core::failure::Failure;
@@ -97,16 +98,6 @@ fn of_scp(text: &str) -> Option<(Scheme, String, String)> {
 
 fn is_safe(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c.is_whitespace()) && !text.starts_with('-')
-}
-
-/// `text` without what may be a password in it.
-fn without_user(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
-    match text[start..end].rfind('@') {
-        Some(at) => format!("{}***{}", &text[..start], &text[start + at..]),
-        None => text.to_owned(),
-    }
 }
 
 /// A server's address with a slash at its end; `code` is the failure of one that is none.

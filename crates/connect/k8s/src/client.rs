@@ -14,13 +14,14 @@ use naru_core::clock::{Clock, SystemClock};
 use naru_core::failure::{Failure, Kind};
 use naru_wire::wait;
 use serde::de::DeserializeOwned;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::call::{Call, Refused};
 use crate::config::{Config, Source};
 use crate::connect;
-use crate::connect::{connect, credential};
+use crate::connect::{Made, connect, credential};
 use crate::discovery::Catalogue;
 use crate::pace::Pace;
 use crate::refusal::{About, Told, is_resource_gone, refusal};
@@ -46,6 +47,8 @@ struct Inner {
     pace: Pace,
     /// Made at the first call, and anew after a credential was refused.
     carrier: RwLock<Option<Carrier>>,
+    /// One that is being made, by a program that may hang.
+    making: Mutex<Option<JoinHandle<Made>>>,
     /// How many were made.
     carriers: AtomicU64,
     catalogue: Catalogue,
@@ -80,6 +83,7 @@ impl Client {
                 clock: SystemClock::shared(),
                 pace: Pace::new(config.calls_per_s),
                 carrier: RwLock::default(),
+                making: Mutex::default(),
                 carriers: AtomicU64::new(0),
                 catalogue: Catalogue::default(),
             }),
@@ -210,7 +214,7 @@ impl Client {
         if let Some(carrier) = place.clone() {
             return Ok(carrier);
         }
-        let client = connect(&self.inner.source).await?;
+        let client = connect(&self.inner.source, &mut *self.inner.making.lock().await).await?;
         let number = self.inner.carriers.fetch_add(1, Ordering::Relaxed);
         Ok(place.insert(Carrier { client, number }).clone())
     }

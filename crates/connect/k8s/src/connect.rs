@@ -11,6 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use kube::client::{AuthError, Body, ConfigExt};
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use naru_core::failure::Failure;
+use tokio::task::JoinHandle;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::config::Source;
@@ -35,7 +36,7 @@ pub fn check(source: &Source) -> Result<(), Failure> {
 }
 
 /// Reads credentials, runs the program that prints them if there is one, and makes a client of it.
-pub async fn connect(source: &Source) -> Result<kube::Client, Failure> {
+pub async fn connect(source: &Source, making: &mut Option<JoinHandle<Made>>) -> Result<kube::Client, Failure> {
     let config = match source {
         Source::InCluster => kube::Config::incluster()
             .map_err(|error| Failure::usage("k8s-not-in-cluster").cause_text(error.to_string()))?,
@@ -57,19 +58,19 @@ pub async fn connect(source: &Source) -> Result<kube::Client, Failure> {
             .arg("path", place(source))
             .cause_text("`proxy-url` is not supported"));
     }
-    // It may run a program and wait for it.
-    let made = tokio::task::spawn_blocking({
-        let config = config.clone();
-        move || layers(config)
-    });
-    made.await.map_err(Failure::bug)?.map_err(|error| {
+    // It may run a program and wait for it. One that hangs is waited for again, and not run once more.
+    let made = making.get_or_insert_with(|| tokio::task::spawn_blocking(move || layers(config)));
+    let ended = made.await;
+    *making = None;
+    ended.map_err(Failure::bug)?.map_err(|error| {
         credential(&error).unwrap_or_else(|| {
             Failure::usage("k8s-kubeconfig-wrong").arg("path", place(source)).cause_text(error.to_string())
         })
     })
 }
 
-type Made = Result<kube::Client, kube::Error>;
+/// What comes of making a client.
+pub type Made = Result<kube::Client, kube::Error>;
 
 fn layers(config: kube::Config) -> Made {
     let mut http = HttpConnector::new();

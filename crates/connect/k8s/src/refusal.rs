@@ -102,7 +102,7 @@ pub fn refusal(
     let reason = told.map_or("", |told| told.reason.as_str());
     let failure = match (status.as_u16(), reason) {
         (401, _) => Failure::new(Kind::Refused, "k8s-token-refused"),
-        (403, _) if told.is_some() && is_rbac(told) => forbidden(about),
+        (403, _) if told.is_some() && is_rbac(told, about) => forbidden(about),
         (404, _) if told.is_some_and(Told::names_an_object) => {
             // A namespace that is missing is told so, whatever was to be made in it.
             let elsewhere = details.name != about.name && details.kind == "namespaces";
@@ -157,8 +157,9 @@ fn causes(failure: Failure, told: &Told, details: &Details) -> Failure {
 const CAUSES_MAX: usize = 8;
 
 /// Admission says 403 too; its sentences do not say who may not do what.
-fn is_rbac(told: Option<&Told>) -> bool {
-    told.is_some_and(|told| told.message.contains(" cannot "))
+fn is_rbac(told: Option<&Told>, about: &About) -> bool {
+    let who_may_not = format!(" cannot {} ", about.verb);
+    told.is_some_and(|told| told.message.contains(&who_may_not) && !told.message.contains("admission webhook"))
 }
 
 fn forbidden(about: &About) -> Failure {
@@ -241,11 +242,18 @@ mod tests {
             (
                 403,
                 "Forbidden",
-                "deployments.apps \"web\" is forbidden: User \"n\" cannot patch",
+                "deployments.apps \"web\" is forbidden: User \"n\" cannot patch resource \"deployments\"",
                 object.clone(),
                 "k8s-forbidden",
             ),
             (403, "Forbidden", "exceeded quota: pods", object.clone(), "k8s-refused"),
+            (
+                403,
+                "Forbidden",
+                "admission webhook \"tags\" denied: one cannot patch this",
+                object.clone(),
+                "k8s-refused",
+            ),
             (404, "NotFound", "deployments.apps \"web\" not found", object.clone(), "k8s-not-found"),
             (404, "NotFound", "the server could not find the requested resource", json!({}), "k8s-kind-unknown"),
             (409, "AlreadyExists", "exists", object.clone(), "k8s-exists"),

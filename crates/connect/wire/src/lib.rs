@@ -1,8 +1,9 @@
 //! What every client of an outside service needs: whom it trusts ([`tls`]), how long it waits before the next try
-//! ([`wait`]), and how it reads a stream of lines ([`lines`]).
+//! ([`wait`]), how it reads a stream of lines ([`lines`]), and how it shows an address ([`address`]).
 //!
 //! Must never know: any one service. A change must keep this: nothing here grows with what comes from outside.
 
+pub mod address;
 pub mod lines;
 pub mod tls;
 pub mod wait;

@@ -12,7 +12,8 @@ use crate::refusal::About;
 impl Client {
     /// One project, whole.
     pub async fn project(&self, name: &str) -> Result<Project, Failure> {
-        self.ask(Call::get(path(name), About::right(format!("projects, get, {name}")))).await
+        let found: Project = self.ask(Call::get(path(name), About::right(format!("projects, get, {name}")))).await?;
+        if found.is_whole() { Ok(found) } else { Err(self.bad_answer("a project without a spec")) }
     }
 
     /// Writes a project as a whole and answers it as it is then. Where somebody wrote it since it was read the failure is

@@ -149,12 +149,16 @@ impl Mirror {
     async fn list(&mut self, commit: &CommitId, paths: &[&str]) -> Result<Vec<(String, Entry)>, Failure> {
         let mut found = Vec::new();
         for paths in paths.chunks(LISTED_MAX) {
-            let args = [&["ls-tree", "-z", commit.as_str(), "--"], paths].concat();
+            // Of a path and one below it, it tells what is in the first, and the first itself only when asked to.
+            let args = [&["ls-tree", "-z", "-t", commit.as_str(), "--"], paths].concat();
             let listed = self.print(&args, &[]).await?;
             // `100644 blob ID\tPATH`
             for line in listed.split(|byte| *byte == 0) {
                 let line = String::from_utf8_lossy(line);
                 let Some((head, path)) = line.split_once('\t') else { continue };
+                if !paths.contains(&path) {
+                    continue;
+                }
                 let mut words = head.split(' ').map(str::to_owned);
                 if let (Some(mode), Some(id)) = (words.next(), words.nth(1)) {
                     found.push((path.to_owned(), Entry { mode, id }));

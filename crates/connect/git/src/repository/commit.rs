@@ -183,7 +183,11 @@ async fn push(
     match mirror.run_remote_with(&args, &mirror.aside(), &[], &[]).await {
         Ok(output) => {
             let stdout = String::from_utf8_lossy(&output.stdout);
-            Ok(of_push(output.code, &stdout, &output.stderr, branch.as_str(), mirror.remote()))
+            let pushed = of_push(output.code, &stdout, &output.stderr, branch.as_str(), mirror.remote());
+            if let Pushed::Refused(failure) = &pushed {
+                mirror.note_broken(failure);
+            }
+            Ok(pushed)
         }
         // Ended by us in the middle.
         Err(failure) if failure.code == "git-timed-out" => Ok(Pushed::Unclear(failure)),

@@ -53,6 +53,32 @@ async fn several_files_are_one_commit() {
     origin.git(&["fsck", "--strict"]);
 }
 
+#[tokio::test]
+async fn files_beside_the_folders_of_a_deep_path_are_left_alone() {
+    let origin = Origin::new();
+    let before = [("env/README", &b"1"[..]), ("env/prod/web.yaml", b"2"), ("env/prod/eu/old.yaml", b"3")];
+    origin.commit("main", &before.map(|(path, content)| (path, Some(content))), "Before");
+    let worker = Worker::new(&origin.url());
+    let paths = ["env/prod/web.yaml", "env/prod/eu/new.yaml"].map(file);
+    let new = |files: &Files| {
+        assert_eq!(files.len(), 2, "{files:?}");
+        Ok(paths.iter().map(|path| (path.clone(), Some(b"new".to_vec()))).collect())
+    };
+    let deep = Order { paths: paths.to_vec(), ..order("main", "7/deep") };
+    worker.repository.commit(&deep, new).await.unwrap();
+    let listed = origin.git(&["ls-tree", "-r", "--name-only", "main"]);
+    let all = ["README", "env/README", "env/prod/eu/new.yaml", "env/prod/eu/old.yaml", "env/prod/web.yaml"];
+    assert_eq!(listed.lines().collect::<Vec<_>>(), all);
+    assert_eq!(origin.file("main", "env/prod/web.yaml").unwrap(), b"new");
+
+    // A folder that is written as a file would be lost with all that is in it.
+    let over = |_: &Files| Ok(Files::from([(file("env"), Some(b"x".to_vec())), (file("env/README"), None)]));
+    let folder = Order { paths: vec![file("env"), file("env/README")], ..order("main", "7/over") };
+    let refused = worker.repository.commit(&folder, over).await.unwrap_err();
+    assert_eq!(refused.code, "git-not-a-file");
+    assert_eq!(origin.git(&["ls-tree", "-r", "--name-only", "main"]), listed);
+}
+
 /// The same commit with a program among its files.
 fn with_mode(origin: &Origin, commit: &str) -> String {
     let index = origin.path().join("test-index");
