@@ -83,8 +83,13 @@ impl Estate {
     pub async fn catalogue(&self) -> Result<Catalogue, Failure> {
         let Some(path) = &self.config.catalogue else { return Err(Failure::refused("catalogue-none")) };
         let path = self.folder.join(path);
-        let unreadable =
-            |error: &std::io::Error| Failure::refused("catalogue-unreadable").arg("path", path.display()).cause(error);
+        let unreadable = |error: &std::io::Error| {
+            let code = match error.kind() {
+                std::io::ErrorKind::NotFound => "catalogue-absent",
+                _ => "catalogue-unreadable",
+            };
+            Failure::refused(code).arg("path", path.display()).cause(error)
+        };
         Catalogue::read(&tokio::fs::read_to_string(&path).await.map_err(|error| unreadable(&error))?)
     }
 

@@ -51,9 +51,14 @@ fn parts(live: &Application, config: &EstateConfig) -> Option<(String, String)> 
     (!app.is_empty() && !env.is_empty()).then(|| (app.to_owned(), env.to_owned()))
 }
 
+/// What nobody but people knows, at the head of the file.
+const HEAD: &str = "# To be added by hand: `repository`, where branches are looked up; `tag`, where images are not tagged BRANCH-COMMIT;
+# `needs`, the apps that go first; and the `branch` that a place follows.
+";
+
 /// As a file.
 pub fn text(catalogue: &Catalogue) -> Result<String, Failure> {
-    toml::to_string(catalogue).map_err(Failure::bug)
+    Ok(format!("{HEAD}\n{}", toml::to_string(catalogue).map_err(Failure::bug)?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `naru app …`: the catalogue, and what of it naru can change.
 
+use naru_argocd::application::Application;
 use naru_argocd::calls::apps::{ListQuery, Refresh};
+use naru_argocd::owner::{Owner, owner};
 use naru_component::answer::Answer;
 use naru_component::ctx::Ctx;
 use naru_component::word::Call;
@@ -35,8 +37,8 @@ pub struct ShowArgs {
 
 /// Print a catalogue made of a running Argo CD
 ///
-/// Needs its URL and a token alone. What it cannot know stands as a comment; apps of the catalogue that is there already keep
-/// what it says of them.
+/// Needs its URL and a token alone. Apps of the catalogue that is there already keep what it says of them, so print into
+/// another file than that. What it cannot know is for people to add: `repository`, `tag`, `needs`, and the `branch` of a place.
 #[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportArgs {}
@@ -52,21 +54,45 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
         if call.args.env.as_ref().is_some_and(|wanted| wanted != env) {
             continue;
         }
-        let is_it = |it: &&naru_argocd::application::Application| {
+        let is_it = |it: &&Application| {
             it.metadata.name == place.application
                 && place.namespace.as_ref().is_none_or(|namespace| *namespace == it.metadata.namespace)
         };
-        let found = match applications.iter().find(is_it) {
+        let live = applications.iter().find(is_it);
+        let (owned_by, cluster) = live.map_or_else(Default::default, |live| {
+            (owned_by(&owner(live, &estate.config().tracking_label)), cluster(live))
+        });
+        let found = match live {
             Some(live) => way(name, app, place, live, &estate.config().tracking_label),
             None => Err(Failure::not_found("app-gone").arg("app", name).arg("application", &place.application)),
         };
         let (told, is_good) = told(&ctx, call.lang, &found);
-        data.push(json!({ "app": name, "env": env, "application": place.application, "way": told, "can": is_good }));
-        rows.push(vec![name.to_owned(), env.to_owned(), place.application.clone(), told]);
+        data.push(json!({
+            "app": name, "env": env, "application": place.application, "owner": owned_by, "cluster": cluster, "way": told,
+            "can": is_good,
+        }));
+        rows.push(vec![name.to_owned(), env.to_owned(), place.application.clone(), owned_by, cluster, told]);
     }
-    let columns = ["app", "env", "application", "way"];
+    let columns = ["app", "env", "application", "owner", "cluster", "way"];
     let columns = columns.map(|name| ctx.say(call.lang, &format!("app-column-{name}"), &[])).to_vec();
     Ok(Answer::data(data)?.table(columns, rows))
+}
+
+/// Who writes an Application's spec, by the kinds that Argo CD gives them.
+fn owned_by(owner: &Owner) -> String {
+    match owner {
+        Owner::Hydrator => "hydrator".to_owned(),
+        Owner::ApplicationSet(name) => format!("ApplicationSet {name}"),
+        Owner::Application(name) => format!("Application {name}"),
+        Owner::Nobody => "-".to_owned(),
+    }
+}
+
+/// Where it runs, by the name that Argo CD has for a cluster, else by its address.
+fn cluster(live: &Application) -> String {
+    let destination = &live.spec["destination"];
+    let named = destination["name"].as_str().or_else(|| destination["server"].as_str());
+    named.unwrap_or_default().to_owned()
 }
 
 fn places(catalogue: &Catalogue) -> impl Iterator<Item = (&str, &App, &str, &Place)> {
@@ -130,7 +156,7 @@ pub async fn import(ctx: Ctx, _: Call<ImportArgs>) -> Result<Answer, Failure> {
     let estate = ctx.need::<Estate>()?;
     let known = match estate.catalogue().await {
         Ok(catalogue) => catalogue,
-        Err(failure) if failure.code == "catalogue-none" => Catalogue::default(),
+        Err(failure) if ["catalogue-none", "catalogue-absent"].contains(&failure.code.as_str()) => Catalogue::default(),
         Err(failure) => return Err(failure),
     };
     let applications = estate.argocd()?.list(&ListQuery::default()).await?;
