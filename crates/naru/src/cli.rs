@@ -95,7 +95,10 @@ const GROUPS: &[(&str, &str)] = &[
 const SECTIONS: &[(&str, &[&str])] = &[
     ("Begin", &["init", "demo", "serve", "sandbox", "doctor"]),
     ("Send", &["send", "campaign", "message", "unknown", "template"]),
-    ("Change", &["deploy", "rollback", "pin", "unpin", "queue", "history", "who", "lock", "unlock", "app", "op"]),
+    (
+        "Change",
+        &["deploy", "rollback", "pin", "unpin", "queue", "cancel", "history", "who", "lock", "unlock", "app", "op"],
+    ),
     ("Keep", &["consent", "lane", "audit", "config", "user", "token"]),
     ("Run", &["instance", "drain", "leader", "job", "lease"]),
 ];

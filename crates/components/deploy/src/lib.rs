@@ -74,6 +74,8 @@ pub fn component(config: Config, ctx: &Ctx) -> Component {
             Word::new("unlock", Role::View, lock_word::unlock).about(&["scope"]).in_chat(),
             Word::reading("queue", lock_word::queue).in_chat(),
             Word::reading("history", word::history).in_chat(),
+            // What somebody asked for by one word they end by one.
+            Word::new("cancel", Role::View, naru_operation::word::cancel).about(&["operation"]).in_chat(),
             Word::new("pin", Role::View, move |ctx, call| word::pin(ctx, call, pins.clone()))
                 .about(&["app", "words", "why", "plan", "break_glass"])
                 .in_chat(),

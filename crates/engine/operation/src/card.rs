@@ -31,6 +31,15 @@ pub async fn put(store: &Store, operation: Id, place: String, at: Millis) -> Res
     Ok(put.await?)
 }
 
+/// The places where an operation is told of.
+pub async fn of(store: &Store, operation: Id) -> Result<Vec<String>, Failure> {
+    let places = sqlx::query_scalar("SELECT place FROM operation_card WHERE operation = $1 ORDER BY at LIMIT $2")
+        .bind(operation.0.to_vec())
+        .bind(TAKEN_UP_MAX)
+        .fetch_all(store.reader());
+    Ok(places.await.map_err(StoreError::from)?)
+}
+
 /// Places of operations that have not ended, or ended after `since`: whoever told there may have gone before its last word.
 pub async fn open(store: &Store, since: Millis) -> Result<Vec<(Id, String)>, Failure> {
     let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(

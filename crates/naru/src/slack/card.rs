@@ -11,7 +11,8 @@ use naru_core::id::Id;
 use naru_core::text::Lang;
 use naru_job::lease::{self, Lease};
 use naru_operation::card as places;
-use naru_operation::operation::{self, Operation, Progress};
+use naru_operation::engine::Operations;
+use naru_operation::operation::{self, Operation, Progress, State};
 use naru_slack::card::Card;
 use naru_slack::message::Message;
 use naru_slack::periods::Periods;
@@ -45,7 +46,18 @@ type Followed = HashMap<(Id, String), Option<Follower>>;
 
 struct Follower {
     card: Card,
-    shown: Option<(Operation, Vec<Progress>, bool)>,
+    shown: Option<Look>,
+}
+
+/// An operation as it stands.
+#[derive(PartialEq)]
+pub struct Look {
+    pub operation: Operation,
+    pub steps: Vec<Progress>,
+    /// Whether it was taken back.
+    pub is_undone: bool,
+    /// How many it waits for.
+    pub before: usize,
 }
 
 impl Cards {
@@ -54,10 +66,16 @@ impl Cards {
         Cards { ctx, web, periods, lang, console }
     }
 
-    /// Posts the card of an operation; whoever follows cards follows it from now on.
+    /// Posts the card of an operation, unless the channel has it: a command that comes again is the same operation. Whoever
+    /// follows cards follows it from now on.
     pub async fn begin(&self, id: Id, channel: &str) -> Result<(), Failure> {
-        let Some((operation, steps)) = operation::show(self.ctx.store(), id).await? else { return Ok(()) };
-        let place = self.web.post(channel, &self.draw(&operation, &steps, false)).await?;
+        let Some(now) = look(&self.ctx, id).await? else { return Ok(()) };
+        let before = places::of(self.ctx.store(), id).await?;
+        let is_here = |place: &String| serde_json::from_str::<Place>(place).is_ok_and(|at| at.channel == channel);
+        if before.iter().any(is_here) {
+            return Ok(());
+        }
+        let place = self.web.post(channel, &self.draw(&now)).await?;
         let text = serde_json::to_string(&place).map_err(Failure::bug)?;
         places::put(self.ctx.store(), id, text, self.ctx.clock().now_ms()).await
     }
@@ -115,15 +133,15 @@ impl Cards {
     async fn is_over(&self, id: Id, follower: &mut Follower) -> Result<bool, Failure> {
         let Some(now) = look(&self.ctx, id).await? else { return Ok(true) };
         if follower.shown.as_ref() != Some(&now) {
-            follower.card.show(self.draw(&now.0, &now.1, now.2));
+            follower.card.show(self.draw(&now));
         }
-        let is_over = now.0.brief.state.is_over();
+        let is_over = now.operation.brief.state.is_over();
         follower.shown = Some(now);
         Ok(is_over)
     }
 
-    fn draw(&self, operation: &Operation, steps: &[Progress], undone: bool) -> Message {
-        draw::operation(&self.ctx, self.lang, operation, steps, undone, self.console.as_deref())
+    fn draw(&self, look: &Look) -> Message {
+        draw::operation(&self.ctx, self.lang, look, self.console.as_deref())
     }
 
     /// Takes the lease or keeps it.
@@ -142,9 +160,12 @@ impl Cards {
     }
 }
 
-/// An operation, its steps, and whether it was taken back.
-async fn look(ctx: &Ctx, id: Id) -> Result<Option<(Operation, Vec<Progress>, bool)>, Failure> {
+async fn look(ctx: &Ctx, id: Id) -> Result<Option<Look>, Failure> {
     let Some((operation, steps)) = operation::show(ctx.store(), id).await? else { return Ok(None) };
-    let undone = operation::undone_by(ctx.store(), id).await?.is_some();
-    Ok(Some((operation, steps, undone)))
+    let is_undone = operation::undone_by(ctx.store(), id).await?.is_some();
+    let before = match operation.brief.state {
+        State::Queued => ctx.need::<Operations>()?.before(id).await?.len(),
+        _ => 0,
+    };
+    Ok(Some(Look { operation, steps, is_undone, before }))
 }

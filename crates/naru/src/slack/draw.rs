@@ -12,6 +12,7 @@ use naru_operation::reminder::{Press, Reminder};
 use naru_slack::message::{Block, Button, Message, Style};
 use naru_slack::mrkdwn::Mrkdwn;
 
+use super::card::Look;
 use crate::render;
 
 /// Steps that a card names: those under way and failed first. The console has all of them.
@@ -83,14 +84,8 @@ pub fn reminder(ctx: &Ctx, lang: Lang, of: &Reminder) -> Message {
 }
 
 /// An operation as it stands.
-pub fn operation(
-    ctx: &Ctx,
-    lang: Lang,
-    of: &Operation,
-    steps: &[Progress],
-    undone: bool,
-    console: Option<&str>,
-) -> Message {
+pub fn operation(ctx: &Ctx, lang: Lang, look: &Look, console: Option<&str>) -> Message {
+    let Look { operation: of, steps, is_undone, before } = look;
     let say = |key: &str, args: &[(&str, &str)]| ctx.say(lang, key, args);
     let brief = &of.brief;
     let (n, max) = (brief.steps_done.to_string(), brief.steps.to_string());
@@ -113,6 +108,11 @@ pub fn operation(
     if let (Some(why), Some(texts)) = (why, &texts) {
         blocks.push(Block::Context(Mrkdwn::escaped(&texts.detail(lang, why))));
     }
+    if *before > 0 {
+        let args = [("operation", short(brief.id)), ("n", before.to_string())];
+        let args: Vec<(&str, &str)> = args.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        blocks.push(Block::Context(Mrkdwn::escaped(&say("operation-asked-behind", &args))));
+    }
     if brief.state == State::Planned {
         let args = [("rule", brief.approval.as_str()), ("actor", brief.actor.as_str())];
         blocks.push(Block::Context(Mrkdwn::escaped(&say("operation-wants-approval", &args))));
@@ -126,7 +126,7 @@ pub fn operation(
         Some(url) => Mrkdwn::raw(format!("<{url}/operations/{}|", brief.id)) + name + Mrkdwn::raw(">"),
         None => name,
     }));
-    let buttons = buttons(ctx, lang, of, undone);
+    let buttons = buttons(ctx, lang, of, *is_undone);
     if !buttons.is_empty() {
         blocks.push(Block::Actions(buttons));
     }

@@ -22,7 +22,7 @@ mod message_pages;
 mod messages;
 mod overview;
 mod platform;
-mod platform_doctor;
+mod platform_words;
 mod removal;
 mod running;
 mod settings;

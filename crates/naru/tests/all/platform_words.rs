@@ -1,4 +1,4 @@
-//! `doctor` on a platform: what answers is named, and what is missing is told with what to do about it.
+//! What is said of a platform as a whole: `doctor` names what answers and what is missing, `app` what there is and whose.
 
 use std::process::Output;
 
@@ -34,4 +34,34 @@ fn whatever_answers_is_named_and_a_missing_right_comes_with_its_line_of_policy()
     assert!(said.contains("p, reader, applications, sync, default/*, allow"), "{said}");
     assert!(said.contains("✗ estate clusters"), "{said}");
     assert_eq!(code, Some(1), "{said}");
+}
+
+#[test]
+fn a_catalogue_is_made_of_what_runs_and_listed_with_owner_and_cluster() {
+    let (house, platform) = (House::new(), Platform::new());
+    let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
+    house.write("naru.toml", &format!("{config}\n{}", platform.configure(&house)));
+    let known = house.done(&["app", "import"]);
+    assert!(known.starts_with("# To be added by hand: `repository`"), "{known}");
+    assert!(known.contains(&platform.code.url()), "what the catalogue says stays: {known}");
+    std::fs::remove_file(house.path("apps.toml")).unwrap();
+    let (code, said) = house.refused(&["app", "list"]);
+    assert!(code == 1 && said.contains("There is no catalogue at") && said.contains("naru app import >"), "{said}");
+    let made = house.done(&["app", "import"]);
+    assert!(made.contains("[app.web.env.staging]") && !made.contains(&platform.code.url()), "{made}");
+    house.write("apps.toml", &made);
+
+    platform.argocd.world(|world| {
+        world.add_set("shops", serde_json::json!({}));
+        world.own_by_set("web-staging", "shops");
+        world.remove_app("web-production");
+    });
+    let listed = house.done(&["app", "list"]);
+    let line = |place: &str| listed.lines().find(|line| line.contains(place)).unwrap_or_else(|| panic!("{listed}"));
+    let staging = line("web-staging");
+    assert!(staging.contains("ApplicationSet shops") && staging.contains("in-cluster"), "{listed}");
+    assert!(line("web-production").contains("no Application"), "{listed}");
+    let shown = house.done(&["app", "show", "web"]);
+    assert!(shown.contains("shop/web:first"), "{shown}");
+    assert!(house.refused(&["app", "show", "wbe"]).1.contains("web"), "the nearest name is told");
 }

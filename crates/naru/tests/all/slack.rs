@@ -126,6 +126,8 @@ async fn one_command_deploys_and_its_card_says_how_it_went() {
     let commits =
         shop.platform.charts.log("main").into_iter().filter(|it| it.message.contains("Naru-Operation")).count();
     assert_eq!(commits, 1, "a command that came again deployed again");
+    let cards = shop.slack.messages(CHANNEL);
+    assert_eq!(cards.len(), 1, "a command that came again has the card that there is: {cards:?}");
 
     // Its button takes it back.
     let card = shop.card("the button", |look| look.contains("op undo")).await;

@@ -60,26 +60,30 @@ fn killed_at_each_step_of_a_deploy_and_of_the_way_back() {
     let before = shop.push("main");
     let first = shop.deploy("web api").unwrap();
     shop.until(first, State::Done);
-    let (mut step, mut steps) = (0, 1);
+    let (mut step, mut steps, mut kills) = (0, 1, 0);
     while step < steps {
         let tag = shop.push("main");
         let id = shop.deploy("web api").unwrap();
-        steps = killed_at_step(&mut shop, id, step);
+        let (of_deploy, is_killed) = killed_at_step(&mut shop, id, step);
+        (steps, kills) = (of_deploy, kills + usize::from(is_killed));
         assert_eq!(APPS.map(|app| shop.image(app)), APPS.map(|app| image(app, &tag)), "step {step}");
         let said = shop.say("rollback", json!({ "app": "web" })).unwrap();
         let back: Id = said.data["operation"]["id"].as_str().unwrap().parse().unwrap();
-        assert!(killed_at_step(&mut shop, back, step) <= steps, "each step of the way back is met");
+        let (of_back, is_killed) = killed_at_step(&mut shop, back, step);
+        assert!(of_back <= steps, "each step of the way back is met");
+        kills += usize::from(is_killed);
         assert_eq!(shop.image("web"), image("web", &before), "step {step}");
         step += 1;
         assert_eq!(shop.commits().len(), 2 + 3 * step, "one commit for each app and time, and no more");
     }
-    assert!(steps > 3, "there were {steps} steps");
+    assert!(steps > 3 && kills > steps, "{kills} kills at {steps} steps");
     let queue = shop.say("queue", json!({})).unwrap();
     assert_eq!(queue.data["locks"].as_array().unwrap().len(), 0);
 }
 
-/// Kills naru when a step has begun, and sees the operation to its end; answers how many steps it has.
-fn killed_at_step(shop: &mut Shop, id: Id, step: usize) -> usize {
+/// Kills naru when a step has begun, and sees the operation to its end; answers how many steps it has, and whether it was in
+/// time.
+fn killed_at_step(shop: &mut Shop, id: Id, step: usize) -> (usize, bool) {
     let (steps, is_over) = shop.wait(eventually("the step to begin", PATIENCE, async || {
         let (operation, steps) = operation::show(shop.store(), id).await.unwrap().unwrap();
         let is_over = operation.brief.state.is_over();
@@ -90,5 +94,5 @@ fn killed_at_step(shop: &mut Shop, id: Id, step: usize) -> usize {
         shop.restart();
     }
     shop.until(id, State::Done);
-    steps
+    (steps, !is_over)
 }
