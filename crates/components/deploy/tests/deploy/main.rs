@@ -8,6 +8,7 @@ mod shop;
 
 mod forward;
 mod guarded;
+mod health;
 mod killed;
 mod pins;
 mod random;
