@@ -1,5 +1,7 @@
 //! A card shows the last state in the end.
 
+use std::time::Duration;
+
 use naru_core::failure::Failure;
 use naru_slack::card::Card;
 use naru_slack::message::Message;
@@ -47,6 +49,20 @@ async fn the_newest_state_wins() {
     card.show(message("100"));
     card.shown().await.unwrap();
     assert_eq!(updates(&app), ["0", "100"], "what is seen already is not sent again");
+}
+
+#[tokio::test]
+async fn a_card_changes_no_more_often_than_its_period() {
+    let app = App::new(Periods { update_every: Duration::from_secs(3_600), ..quick() }).await;
+    let card = card(&app, &posted(&app).await);
+    card.show(message("1"));
+    card.shown().await.unwrap();
+    for n in 2..=20 {
+        card.show(message(&n.to_string()));
+        // A trip to Slack and back, in which an update could have gone.
+        app.web.group_users("S0OPS").await.unwrap();
+    }
+    assert_eq!(updates(&app), ["1"]);
 }
 
 #[tokio::test]
