@@ -219,6 +219,45 @@ env.production = { application = "web", project = "shop" }
 env.staging = { application = "api-staging", project = "shop" }
 "#;
 
+    const DOCS: [&str; 2] = [include_str!("../../../docs/DEPLOY.md"), include_str!("../../../docs/DEPLOY.ko.md")];
+
+    #[test]
+    fn every_key_is_explained_and_every_example_is_a_catalogue() {
+        let some = || Some(String::new());
+        let app = App {
+            repository: some(),
+            image: some(),
+            digest_key: some(),
+            write: Some(Write::Values),
+            values_file: some(),
+            values_repository: some(),
+            values_branch: some(),
+            needs: vec![String::new()],
+            stack: some(),
+            pipeline_writes: true,
+            batch: true,
+            shared: true,
+            ..App::default()
+        };
+        let place = Place { namespace: some(), branch: some(), values_file: some(), ..Place::default() };
+        let keys = |text: String| {
+            let table: toml::Table = text.parse().unwrap();
+            table.into_iter().map(|(key, _)| key).filter(|key| key != "env").collect::<Vec<_>>()
+        };
+        let keys = [keys(toml::to_string(&app).unwrap()), keys(toml::to_string(&place).unwrap())].concat();
+        assert_eq!(keys.len(), 21, "{keys:?}");
+        for docs in DOCS {
+            for key in &keys {
+                assert!(docs.contains(&format!("`{key}`")), "{key}");
+            }
+            let blocks = docs.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+            let apps: Vec<&str> = blocks.filter(|block| block.contains("[app.")).collect();
+            // The app that one of them needs is not in them.
+            apps.iter().for_each(|block| drop(Catalogue::read(&block.replace("\"api\"", "")).unwrap()));
+            assert_eq!(apps.len(), 2);
+        }
+    }
+
     #[test]
     fn a_catalogue_is_read_and_found_by_names() {
         let catalogue = Catalogue::read(GOOD).unwrap();
