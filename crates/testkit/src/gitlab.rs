@@ -152,7 +152,12 @@ impl Gitlab {
 
     /// Puts an image for several architectures into the registry and answers its digest.
     pub fn push_image(&self, name: &str, tag: &str) -> String {
-        images::push(&mut self.shared.lock(), name, tag)
+        images::push(&mut self.shared.lock(), name, tag, 1)
+    }
+
+    /// Pushes another image by a tag that there is, and answers its digest.
+    pub fn move_tag(&self, name: &str, tag: &str) -> String {
+        images::push(&mut self.shared.lock(), name, tag, 2)
     }
 
     /// Leaves the digest out of the registry's headers, as some do.

@@ -103,7 +103,7 @@ impl Registry {
         Ok(Registry { http, base: address, user: config.user.clone(), password })
     }
 
-    /// The digest of an image's tag; none where there is no such tag.
+    /// The digest of an image's tag, or of an image by its digest; none where there is none such.
     pub async fn digest(&self, name: &str, tag: &str) -> Result<Option<ImageDigest>, Failure> {
         let url = self.manifest(name, tag)?;
         let mut authorization = None;
@@ -198,7 +198,7 @@ impl Registry {
     }
 
     fn manifest(&self, name: &str, tag: &str) -> Result<Url, Failure> {
-        if !is_name(name) || !is_tag(tag) {
+        if !is_name(name) || !(is_tag(tag) || is_digest(tag)) {
             return Err(Failure::usage("registry-image-wrong").arg("image", format!("{name}:{tag}")));
         }
         Url::parse(&format!("{}v2/{name}/manifests/{tag}", self.base)).map_err(Failure::bug)

@@ -14,11 +14,15 @@ use super::{Shared, has_password, unauthorized};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-pub(super) fn push(state: &mut State, name: &str, tag: &str) -> String {
-    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": { "tag": tag } });
+/// Pushes the image of a tag as it comes from its `build`; what the tag stood for before stays by its digest.
+pub(super) fn push(state: &mut State, name: &str, tag: &str, build: u32) -> String {
+    let annotations = json!({ "tag": tag, "build": build });
+    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": annotations });
     let manifest = manifest.to_string();
     let digest = digest_of(&manifest);
-    state.images.insert((name.to_owned(), tag.to_owned()), manifest);
+    for reference in [tag, &digest] {
+        state.images.insert((name.to_owned(), reference.to_owned()), manifest.clone());
+    }
     digest
 }
 
@@ -45,7 +49,7 @@ pub(super) async fn token(
     Json(json!({ "token": token, "expires_in": 60 })).into_response()
 }
 
-/// `NAME/manifests/TAG`; `HEAD` comes here too, and loses the body on its way.
+/// `NAME/manifests/TAG`, or a digest; `HEAD` comes here too, and loses the body on its way.
 pub(super) async fn manifest(Given(shared): Given<Shared>, Path(path): Path<String>, headers: HeaderMap) -> Response {
     let state = shared.lock();
     let Some((name, tag)) = path.split_once("/manifests/") else { return StatusCode::NOT_FOUND.into_response() };

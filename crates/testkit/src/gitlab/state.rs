@@ -13,7 +13,7 @@ pub(super) struct State {
     /// By path, `group/project`.
     pub projects: BTreeMap<String, Project>,
     pub pipelines_made: u64,
-    /// Manifests by name and tag.
+    /// Manifests by name and tag, and by name and digest.
     pub images: BTreeMap<(String, String), String>,
     /// Tokens of the registry that were given out, with the scope they open.
     pub registry_tokens: BTreeSet<(String, String)>,

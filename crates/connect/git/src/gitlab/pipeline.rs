@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::Gitlab;
 use crate::name::CommitId;
 
+/// Pipelines of one commit that are looked at.
+const PIPELINES_LOOKED_AT: &str = "50";
+
 /// What ran, runs or waits for a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Pipeline {
@@ -13,6 +16,9 @@ pub struct Pipeline {
     pub id: u64,
     /// How it stands.
     pub status: PipelineStatus,
+    /// The branch or tag that it was made for; `refs/merge-requests/…` where it was made for a merge request.
+    #[serde(rename = "ref")]
+    pub name: String,
     /// Its page.
     pub web_url: String,
 }
@@ -49,5 +55,18 @@ impl Gitlab {
         query.extend(name.map(|name| ("ref", name)));
         let found: Option<Vec<Pipeline>> = self.read(project, "/pipelines", &query).await?;
         Ok(found.unwrap_or_default().into_iter().next())
+    }
+
+    /// The branches and tags that pipelines of a commit were made for, the latest first and each once.
+    pub async fn made_for(&self, project: &str, commit: &CommitId) -> Result<Vec<String>, Failure> {
+        let query = [("sha", commit.as_str()), ("order_by", "id"), ("sort", "desc"), ("per_page", PIPELINES_LOOKED_AT)];
+        let found: Option<Vec<Pipeline>> = self.read(project, "/pipelines", &query).await?;
+        let mut names: Vec<String> = Vec::new();
+        for Pipeline { name, .. } in found.unwrap_or_default() {
+            if !name.starts_with("refs/") && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 }
