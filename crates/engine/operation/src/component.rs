@@ -26,6 +26,7 @@ pub fn component(config: OperationConfig, ctx: &Ctx) -> Component {
             Word::reading("op show", word::show).in_chat(),
             Word::new("op approve", Role::View, word::approve).about(&["operation"]).in_chat(),
             Word::new("op cancel", Role::View, word::cancel).about(&["operation"]).in_chat(),
+            Word::new("op keep", Role::View, word::keep).about(&["operation"]).in_chat(),
             Word::new("op undo", Role::View, word::undo).about(&["operation", "break_glass"]).in_chat(),
             Word::reading("op record", word::record),
         ],

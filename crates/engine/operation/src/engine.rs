@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::config::OperationConfig;
-use crate::grant::{self, APPROVE, LOCK};
+use crate::grant::{self, APPROVE, LOCK, Sight};
 use crate::kind::{Kind, Kinds};
 use crate::lock::{self, Lock};
 use crate::operation::{self, Brief, Operation, State};
@@ -201,6 +201,11 @@ impl Operations {
         grant::check(&self.config.grant, actor, what, targets)
     }
 
+    /// What somebody sees.
+    pub fn sight(&self, actor: &Actor) -> Sight {
+        Sight::of(&self.config.grant, actor)
+    }
+
     /// How it is configured.
     pub fn config(&self) -> &OperationConfig {
         &self.config
@@ -283,6 +288,28 @@ impl Operations {
         }
         self.tug.notify_one();
         Ok(())
+    }
+
+    /// Leaves what an operation did that ended halfway as it is: nobody is asked about it any more.
+    pub async fn keep(&self, id: Id, actor: &Actor) -> Result<(), Failure> {
+        let (operation, _) = self.named(id).await?;
+        let brief = &operation.brief;
+        if !is_same_person(&brief.actor, &actor.name) {
+            self.may(actor, &brief.kind, &operation.plan.targets)?;
+        }
+        if !brief.state.is_broken_off() {
+            let failure = Failure::conflict("operation-not-broken-off").arg("operation", operation::short(id));
+            return Err(failure.arg("state", brief.state.name()));
+        }
+        if record::kept_by(self.ctx.store(), id).await?.is_some() {
+            return Ok(());
+        }
+        let (at, person) = (self.ctx.clock().now_ms(), actor.name.clone());
+        let kept = self.write(move |conn| {
+            let person = person.clone();
+            Box::pin(async move { record::add(conn, at, Some(id), Event::Kept, &person, &Value::Null).await })
+        });
+        kept.await
     }
 
     async fn named(&self, id: Id) -> Result<(Operation, Arc<dyn Kind>), Failure> {

@@ -11,6 +11,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::course::StepState;
+use crate::grant::Sight;
 use crate::plan::Plan;
 use crate::rows::id_column;
 
@@ -61,6 +62,11 @@ impl State {
     /// Whether it has ended.
     pub fn is_over(self) -> bool {
         !matches!(self, State::Planned | State::Queued | State::Running)
+    }
+
+    /// Whether it has ended before all was done, and what it did stands by itself.
+    pub fn is_broken_off(self) -> bool {
+        matches!(self, State::Failed | State::Cancelled)
     }
 
     pub(crate) fn from_name(name: &str) -> Result<State> {
@@ -173,6 +179,20 @@ const BRIEF: &str =
 /// Columns of [`BRIEF`].
 const BRIEF_COLUMNS: usize = 20;
 
+/// Parameters of a list that stand before those of its conditions.
+const BOUND_BEFORE: usize = 2;
+
+/// The condition that a sight is, with its parameters from `$first` on.
+fn seen(sight: &Sight, first: usize) -> (String, Vec<String>) {
+    let Sight::Only { scopes, .. } = sight else { return (String::new(), Vec::new()) };
+    let places: Vec<String> = (0..scopes.len()).map(|place| format!("${}", first + place)).collect();
+    if places.is_empty() {
+        return ("AND 1 = 0".to_owned(), Vec::new());
+    }
+    let of = format!("SELECT t.operation FROM operation_target t WHERE t.scope IN ({})", places.join(", "));
+    (format!("AND r.id IN ({of})"), scopes.iter().cloned().collect())
+}
+
 /// One operation with its steps.
 pub async fn show(store: &Store, id: Id) -> std::result::Result<Option<(Operation, Vec<Progress>)>, Failure> {
     let read = store.read(move |conn| {
@@ -189,34 +209,58 @@ pub async fn show(store: &Store, id: Id) -> std::result::Result<Option<(Operatio
 }
 
 /// Operations that have not ended, the first in the queue first, then those that wait for a person.
-pub async fn open(store: &Store, limit: usize) -> std::result::Result<Vec<Brief>, Failure> {
+pub async fn open(store: &Store, sight: &Sight, limit: usize) -> std::result::Result<Vec<Brief>, Failure> {
+    let (seen, scopes) = seen(sight, 2);
     let text = format!(
-        "{BRIEF} FROM operation_run r WHERE r.ended_at IS NULL
+        "{BRIEF} FROM operation_run r WHERE r.ended_at IS NULL {seen}
          ORDER BY CASE WHEN r.queued_at IS NULL THEN 1 ELSE 0 END, r.queued_at, r.id LIMIT $1"
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(limit as i64);
+    let query = scopes.into_iter().fold(query, |query, scope| query.bind(scope));
     let rows = query.fetch_all(store.reader()).await.map_err(StoreError::from)?;
     Ok(rows.iter().map(brief).collect::<Result<Vec<Brief>>>()?)
 }
 
-/// Operations, the newest first: all, or those on what `scope` names; older than `before` where that is given.
-pub async fn list(
-    store: &Store,
-    scope: Option<&str>,
-    before: Option<Id>,
-    limit: usize,
-) -> std::result::Result<Vec<Brief>, Failure> {
-    let within = if scope.is_some() {
-        "AND r.id IN (SELECT t.operation FROM operation_target t WHERE t.scope = $3)"
-    } else {
-        ""
-    };
-    let text = format!("{BRIEF} FROM operation_run r WHERE r.id < $1 {within} ORDER BY r.id DESC LIMIT $2");
-    let before = before.map_or_else(|| vec![0xFF; 17], |id| id.0.to_vec());
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(before).bind(limit.min(LIST_MAX) as i64);
-    if let Some(scope) = scope {
-        query = query.bind(scope.to_owned());
+/// Which operations are listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Which<'a> {
+    /// Those on what this names: an app, an environment, an app in one.
+    pub on: Option<&'a str>,
+    /// Those of a kind.
+    pub kind: Option<&'a str>,
+    /// Those that are older than this one.
+    pub before: Option<Id>,
+    /// What whoever asks sees.
+    pub sight: &'a Sight,
+}
+
+impl Which<'_> {
+    /// All of them.
+    pub const ALL: Which<'static> = Which { on: None, kind: None, before: None, sight: &Sight::Everything };
+}
+
+/// Operations, the newest first.
+pub async fn list(store: &Store, which: Which<'_>, limit: usize) -> std::result::Result<Vec<Brief>, Failure> {
+    let Which { on, kind, before, sight } = which;
+    let mut texts: Vec<String> = Vec::new();
+    let mut within = String::new();
+    if let Some(on) = on {
+        texts.push(on.to_owned());
+        within += &format!(
+            " AND r.id IN (SELECT t.operation FROM operation_target t WHERE t.scope = ${})",
+            BOUND_BEFORE + texts.len()
+        );
     }
+    if let Some(kind) = kind {
+        texts.push(kind.to_owned());
+        within += &format!(" AND r.kind = ${}", BOUND_BEFORE + texts.len());
+    }
+    let (seen, scopes) = seen(sight, BOUND_BEFORE + texts.len() + 1);
+    texts.extend(scopes);
+    let text = format!("{BRIEF} FROM operation_run r WHERE r.id < $1 {within} {seen} ORDER BY r.id DESC LIMIT $2");
+    let before = before.map_or_else(|| vec![0xFF; 17], |id| id.0.to_vec());
+    let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(before).bind(limit.min(LIST_MAX) as i64);
+    let query = texts.into_iter().fold(query, |query, text| query.bind(text));
     let rows = query.fetch_all(store.reader()).await.map_err(StoreError::from)?;
     Ok(rows.iter().map(brief).collect::<Result<Vec<Brief>>>()?)
 }

@@ -23,8 +23,11 @@ use naru_web::role::Role;
 use naru_web::visit::{Resume, SignedIn, Visit};
 use serde::Deserialize;
 
+use crate::engine::Operations;
+use crate::grant::Sight;
 use crate::lock::{self, Lock};
-use crate::operation::{self, Brief, State};
+use crate::operation::{self, Brief, State, Which};
+use crate::record;
 use crate::rows::OPEN_MAX;
 
 /// Operations of one page.
@@ -42,6 +45,7 @@ pub(crate) fn routes() -> Router<Ctx> {
         .route("/operations/{id}/live", get(one::live))
         .route("/operations/{id}/approve", post(one::approve))
         .route("/operations/{id}/cancel", post(one::cancel))
+        .route("/operations/{id}/keep", post(one::keep))
         .route("/operations/{id}/undo", post(one::undo))
 }
 
@@ -55,7 +59,12 @@ struct Asks {
     on: String,
 }
 
-async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(asks): Query<Asks>) -> Result<Markup, Failed> {
+async fn show(
+    Of(ctx): Of<Ctx>,
+    visit: Visit,
+    SignedIn(actor): SignedIn,
+    Query(asks): Query<Asks>,
+) -> Result<Markup, Failed> {
     let reader = &visit.reader;
     let before = Some(asks.before.as_str()).filter(|text| !text.is_empty());
     let before = before.map(str::parse::<Id>).transpose().map_err(|_| Failure::usage("request-malformed"))?;
@@ -64,14 +73,16 @@ async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(asks): Query<As
         Some(on) => reader.say("operations-title-on", &[("scope", on)]),
         None => reader.say("operations-title", &[]),
     };
-    let past = operation::list(ctx.store(), on, before, PAGE + 1).await?;
+    let sight = ctx.need::<Operations>()?.sight(&actor);
+    let which = Which { on, before, sight: &sight, kind: None };
+    let past = operation::list(ctx.store(), which, PAGE + 1).await?;
     let next = past.get(PAGE).map(|_| past[PAGE - 1].id);
     // Those that have not ended stand above, where all of them are told.
     let is_told = |brief: &&Brief| brief.state.is_over() || on.is_some();
     let past: Vec<&Brief> = past.iter().take(PAGE).filter(is_told).collect();
     let body = html! {
         (heading(&title, html! {}))
-        @if before.is_none() && on.is_none() { (feed::live("/operations/live", parts(&ctx, reader).await?)) }
+        @if before.is_none() && on.is_none() { (feed::live("/operations/live", parts(&ctx, reader, &sight).await?)) }
         @if !past.is_empty() {
             (section(&reader.say("operations-past", &[]), briefs(reader, past.iter().copied())))
         } @else if on.is_some() {
@@ -94,17 +105,25 @@ fn older(on: Option<&str>, before: &str) -> String {
     format!("/operations?{}", query.finish())
 }
 
-async fn live(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Resume(seen): Resume) -> Result<Response, Failed> {
+async fn live(
+    Of(ctx): Of<Ctx>,
+    visit: Visit,
+    SignedIn(actor): SignedIn,
+    Resume(seen): Resume,
+) -> Result<Response, Failed> {
+    let sight = ctx.need::<Operations>()?.sight(&actor);
+    let name = format!("operations {}", sight.key());
     let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
-        let ctx = ctx.clone();
-        Box::pin(async move { parts(&ctx, &reader).await.map(Some) })
+        let (ctx, sight) = (ctx.clone(), sight.clone());
+        Box::pin(async move { parts(&ctx, &reader, &sight).await.map(Some) })
     };
-    Ok(visit.web().feed("operations", &visit.reader, seen, Arc::new(draw))?)
+    Ok(visit.web().feed(&name, &visit.reader, seen, Arc::new(draw))?)
 }
 
-async fn parts(ctx: &Ctx, reader: &Reader) -> Result<Parts, Failure> {
-    let open = operation::open(ctx.store(), OPEN_MAX).await?;
-    let locks = lock::list(ctx.store(), reader.now).await?;
+async fn parts(ctx: &Ctx, reader: &Reader, sight: &Sight) -> Result<Parts, Failure> {
+    let open = operation::open(ctx.store(), sight, OPEN_MAX).await?;
+    let mut locks = lock::list(ctx.store(), reader.now).await?;
+    locks.retain(|lock| sight.covers_scope(&lock.scope));
     Ok(vec![("operations-open", now(reader, &open)), ("operations-locks", locked(reader, &locks))])
 }
 
@@ -166,21 +185,25 @@ fn state_badge(reader: &Reader, state: State) -> Markup {
     badge(tone, &reader.say(&format!("operation-state-{}", state.name()), &[]))
 }
 
-/// What of the engine wants a person: what waits for one, and what failed lately and was not taken back.
+/// What of the engine wants a person: what waits for one, and what failed lately, where nobody took it back or keeps it.
 pub(crate) async fn concerns(ctx: &Ctx, reader: &Reader) -> Result<Vec<Concern>, Failure> {
     let wants = |tone, key: &str, brief: &Brief| {
         let text = reader.say(key, &[("title", &brief.title), ("actor", &brief.actor)]);
         Concern { tone, text, href: Some("/operations"), role: Role::View }
     };
-    let open = operation::open(ctx.store(), OPEN_MAX).await?;
+    let open = operation::open(ctx.store(), &Sight::Everything, OPEN_MAX).await?;
     let mut found: Vec<Concern> = open
         .iter()
         .filter(|brief| brief.state == State::Planned)
         .map(|brief| wants(Tone::Held, "concern-operation-planned", brief))
         .collect();
-    for brief in operation::list(ctx.store(), None, None, FAILED_LOOKED).await? {
+    for brief in operation::list(ctx.store(), Which::ALL, FAILED_LOOKED).await? {
         let lately = brief.ended_at.is_some_and(|at| reader.now - at < FAILED_SHOWN_MS);
-        if brief.state == State::Failed && lately && operation::undone_by(ctx.store(), brief.id).await?.is_none() {
+        if brief.state != State::Failed || !lately {
+            continue;
+        }
+        let is_undone = operation::undone_by(ctx.store(), brief.id).await?.is_some();
+        if !is_undone && record::kept_by(ctx.store(), brief.id).await?.is_none() {
             found.push(wants(Tone::Bad, "concern-operation-failed", &brief));
         }
     }

@@ -39,6 +39,8 @@ pub enum Event {
     Failed,
     /// Somebody ended it.
     Cancelled,
+    /// It ended halfway, and somebody leaves what it did as it is.
+    Kept,
     /// Nobody approved it, or its turn never came.
     Lapsed,
     /// Somebody set a lock.
@@ -51,7 +53,7 @@ pub enum Event {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Event; 14] = [
+    pub const ALL: [Event; 15] = [
         Event::Asked,
         Event::Approved,
         Event::PlannedAgain,
@@ -62,6 +64,7 @@ impl Event {
         Event::Done,
         Event::Failed,
         Event::Cancelled,
+        Event::Kept,
         Event::Lapsed,
         Event::Locked,
         Event::Unlocked,
@@ -81,6 +84,7 @@ impl Event {
             Event::Done => "done",
             Event::Failed => "failed",
             Event::Cancelled => "cancelled",
+            Event::Kept => "kept",
             Event::Lapsed => "lapsed",
             Event::Locked => "locked",
             Event::Unlocked => "unlocked",
@@ -144,6 +148,16 @@ pub async fn of(store: &Store, operation: Id) -> std::result::Result<Vec<Entry>,
     let mut entries = rows.iter().map(read).collect::<Result<Vec<Entry>>>()?;
     entries.reverse();
     Ok(entries)
+}
+
+/// Who leaves an operation that ended halfway as it is; none where nobody has said so.
+pub async fn kept_by(store: &Store, operation: Id) -> std::result::Result<Option<String>, Failure> {
+    let person = sqlx::query_scalar(
+        "SELECT person FROM operation_record WHERE operation = $1 AND event = 'kept' ORDER BY number LIMIT 1",
+    )
+    .bind(operation.0.to_vec())
+    .fetch_optional(store.reader());
+    Ok(person.await.map_err(StoreError::from)?)
 }
 
 /// Entries behind `after`, the oldest first, `limit` at most: how the record is taken elsewhere.

@@ -24,6 +24,7 @@ use sqlx::AnyConnection;
 
 use crate::course::{self, Next, StepState};
 use crate::engine::{LEAVE_MAX, Operations};
+use crate::grant::Sight;
 use crate::kind::Outcome;
 use crate::lock::{LOCKED, Lock};
 use crate::operation::{self, Brief, State};
@@ -196,7 +197,7 @@ impl Runner {
 
     /// Does once what there is to do.
     async fn look(&mut self) -> Result<(), Failure> {
-        let open = operation::open(self.operations.ctx.store(), rows::OPEN_MAX).await?;
+        let open = operation::open(self.operations.ctx.store(), &Sight::Everything, rows::OPEN_MAX).await?;
         let now = self.now_ms();
         for brief in open.iter().filter(|brief| brief.state != State::Running && brief.expires_at <= now) {
             self.lapse(brief).await?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::engine::{Ask, Asked, Operations};
-use crate::operation::{self, Brief, Operation, Progress, short};
+use crate::operation::{self, Brief, Operation, Progress, Which, short};
 use crate::plan::Plan;
 use crate::record;
 
@@ -84,6 +84,17 @@ pub struct CancelArgs {
     operation: String,
 }
 
+/// Leave what an operation has done as it is, where it ended halfway
+///
+/// It failed, or somebody ended it: it is no concern any more once this is said. `naru op undo` takes it back instead.
+#[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepArgs {
+    /// Its id, or the first digits of it
+    #[arg(value_name = "OPERATION")]
+    operation: String,
+}
+
 /// Take back what an operation has done, as an operation of its own
 #[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,9 +141,13 @@ pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
         Some(text) => Some(operation::resolve(ctx.store(), &text).await?),
         None => None,
     };
+    let sight = &ctx.need::<Operations>()?.sight(&call.actor);
     let found = match all || on.is_some() || before.is_some() {
-        true => operation::list(ctx.store(), on.as_deref(), before, limit).await?,
-        false => operation::open(ctx.store(), limit).await?,
+        true => {
+            let which = Which { on: on.as_deref(), before, sight, kind: None };
+            operation::list(ctx.store(), which, limit).await?
+        }
+        false => operation::open(ctx.store(), sight, limit).await?,
     };
     let say = |key: &str| ctx.say(call.lang, key, &[]);
     let answer = Answer::data(&found)?;
@@ -160,7 +175,9 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
     let found = operation::show(ctx.store(), id).await?;
     let unknown = || Failure::not_found("operation-unknown").arg("operation", &call.args.operation);
     let (operation, steps) = found.ok_or_else(unknown)?;
-    let before = ctx.need::<Operations>()?.before(id).await?;
+    let operations = ctx.need::<Operations>()?;
+    operations.sight(&call.actor).must(&operation.plan.targets)?;
+    let before = operations.before(id).await?;
     let data = json!({ "operation": operation, "steps": steps, "before": before });
     let answer = Answer { data, ..Answer::default() };
     Ok(told(&ctx, call.lang, answer, &operation, &steps, &before))
@@ -242,6 +259,14 @@ pub async fn cancel(ctx: Ctx, call: Call<CancelArgs>) -> Result<Answer, Failure>
     Ok(Answer::data(json!({ "operation": id }))?.line(said))
 }
 
+/// Leaves it.
+pub async fn keep(ctx: Ctx, call: Call<KeepArgs>) -> Result<Answer, Failure> {
+    let id = operation::resolve(ctx.store(), &call.args.operation).await?;
+    ctx.need::<Operations>()?.keep(id, &call.actor).await?;
+    let said = ctx.say(call.lang, "operation-kept", &[("operation", &short(id))]);
+    Ok(Answer::data(json!({ "operation": id }))?.line(said))
+}
+
 /// Takes it back.
 pub async fn undo(ctx: Ctx, call: Call<UndoArgs>) -> Result<Answer, Failure> {
     let id = operation::resolve(ctx.store(), &call.args.operation).await?;
@@ -271,6 +296,7 @@ pub async fn record(ctx: Ctx, call: Call<RecordArgs>) -> Result<Answer, Failure>
     if !(1..=record::READ_MAX).contains(&limit) {
         return Err(Failure::usage("operation-limit").arg("max", record::READ_MAX));
     }
+    ctx.need::<Operations>()?.sight(&call.actor).must_be_whole()?;
     let entries = record::since(ctx.store(), after, limit).await?;
     let say = |key: &str| ctx.say(call.lang, key, &[]);
     let row = |entry: &record::Entry| {

@@ -12,7 +12,7 @@ use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::feed::{self, Parts};
 use naru_web::page::part::{Column, Tone, badge, fields, heading, notice, refusal, section, table};
 use naru_web::page::{Markup, Reader, count, moment};
-use naru_web::role::Role;
+use naru_web::role::{Actor, Role};
 use naru_web::visit::{Resume, SignedIn, Visit};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -34,10 +34,11 @@ const HASH_DIGITS: usize = 12;
 pub(super) async fn show(
     Of(ctx): Of<Ctx>,
     visit: Visit,
-    _: SignedIn,
+    SignedIn(actor): SignedIn,
     Path(id): Path<String>,
 ) -> Result<Markup, Failed> {
     let id = operation::resolve(ctx.store(), &id).await?;
+    may_see(&ctx, &actor, id).await?;
     Ok(page(&ctx, &visit, id, html! {}).await?)
 }
 
@@ -67,6 +68,11 @@ async fn page(ctx: &Ctx, visit: &Visit, id: Id, news: Markup) -> Result<Markup, 
     Ok(visit.page(&brief.title, body))
 }
 
+async fn may_see(ctx: &Ctx, actor: &Actor, id: Id) -> Result<(), Failure> {
+    let Some((operation, _)) = operation::show(ctx.store(), id).await? else { return Err(unknown(id)) };
+    ctx.need::<Operations>()?.sight(actor).must(&operation.plan.targets)
+}
+
 fn unknown(id: Id) -> Failure {
     Failure::not_found("operation-unknown").arg("operation", short(id))
 }
@@ -74,11 +80,12 @@ fn unknown(id: Id) -> Failure {
 pub(super) async fn live(
     Of(ctx): Of<Ctx>,
     visit: Visit,
-    _: SignedIn,
+    SignedIn(actor): SignedIn,
     Path(id): Path<String>,
     Resume(seen): Resume,
 ) -> Result<Response, Failed> {
     let id = operation::resolve(ctx.store(), &id).await?;
+    may_see(&ctx, &actor, id).await?;
     let draw = move |reader: Reader| -> BoxFuture<'static, Result<Option<Parts>, Failure>> {
         let ctx = ctx.clone();
         Box::pin(async move { parts(&ctx, &reader, id).await })
@@ -94,15 +101,22 @@ async fn parts(ctx: &Ctx, reader: &Reader, id: Id) -> Result<Option<Parts>, Fail
         _ => Vec::new(),
     };
     let undone = operation::undone_by(ctx.store(), id).await?;
+    let kept_by = record::kept_by(ctx.store(), id).await?;
     let entries = record::of(ctx.store(), id).await?;
     Ok(Some(vec![
-        ("operation-standing", standing(reader, &operation, &before, undone)),
+        ("operation-standing", standing(reader, &operation, &before, undone, kept_by.as_deref())),
         ("operation-steps", steps_part(reader, &operation, &steps)),
         ("operation-record", record_part(reader, &entries)),
     ]))
 }
 
-fn standing(reader: &Reader, of: &Operation, before: &[Id], undone: Option<(Id, State)>) -> Markup {
+fn standing(
+    reader: &Reader,
+    of: &Operation,
+    before: &[Id],
+    undone: Option<(Id, State)>,
+    kept_by: Option<&str>,
+) -> Markup {
     let brief = &of.brief;
     let link = |id: &Id| html! { a href={ "/operations/" (id) } { code { (short(*id)) } } };
     let body = html! {
@@ -126,12 +140,13 @@ fn standing(reader: &Reader, of: &Operation, before: &[Id], undone: Option<(Id, 
             p.quiet { (reader.say("operation-approved-by", &[("person", &brief.approved_by)])) }
         }
         @if let Some((id, _)) = &undone { p { (reader.say("operation-undone-by", &[])) " " (link(id)) } }
-        (buttons(reader, of, undone.is_some_and(|(_, state)| !state.is_over() || state == State::Done)))
+        @if let Some(person) = kept_by { p.quiet { (reader.say("operation-kept-by", &[("person", person)])) } }
+        (buttons(reader, of, kept_by.is_some(), undone.is_some_and(|(_, state)| !state.is_over() || state == State::Done)))
     };
     section(&reader.say("operation-standing", &[]), body)
 }
 
-fn buttons(reader: &Reader, of: &Operation, is_undone: bool) -> Markup {
+fn buttons(reader: &Reader, of: &Operation, is_kept: bool, is_undone: bool) -> Markup {
     let brief = &of.brief;
     let button = |verb: &str, class: &str| {
         html! {
@@ -148,6 +163,7 @@ fn buttons(reader: &Reader, of: &Operation, is_undone: bool) -> Markup {
             @if brief.state == State::Planned { (button("approve", "button primary")) }
             @if !brief.state.is_over() && brief.cancelled_by.is_empty() { (button("cancel", "button danger")) }
             @if can_undo { (button("undo", "button")) }
+            @if can_undo && brief.state.is_broken_off() && !is_kept { (button("keep", "button")) }
         }
     }
 }
@@ -235,6 +251,13 @@ pub(super) async fn cancel(Of(ctx): Of<Ctx>, visit: Visit, Path(id): Path<String
     let actor = visit.act(Role::View, Deed::new("op cancel", &[("operation", &id)]))?;
     let id = operation::resolve(ctx.store(), &id).await?;
     let done = ctx.need::<Operations>()?.cancel(id, actor).await;
+    after(&ctx, &visit, id, done).await
+}
+
+pub(super) async fn keep(Of(ctx): Of<Ctx>, visit: Visit, Path(id): Path<String>) -> Result<Response, Failed> {
+    let actor = visit.act(Role::View, Deed::new("op keep", &[("operation", &id)]))?;
+    let id = operation::resolve(ctx.store(), &id).await?;
+    let done = ctx.need::<Operations>()?.keep(id, actor).await;
     after(&ctx, &visit, id, done).await
 }
 

@@ -2,12 +2,19 @@
 
 use naru_operation::course::StepState;
 use naru_operation::operation::State;
+use naru_operation::record;
+use naru_web::role::{Actor, Role};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, one, other};
 use crate::on_both_engines;
 use crate::world::{Fault, in_order};
 
-on_both_engines!(the_first_failure_stops_and_is_taken_back, a_panic_is_a_failure, nothing_to_take_back);
+on_both_engines!(
+    the_first_failure_stops_and_is_taken_back,
+    a_panic_is_a_failure,
+    nothing_to_take_back,
+    what_ended_halfway_is_kept_by_somebody
+);
 
 fn the_first_failure_stops_and_is_taken_back(app: TestApp) {
     app.world.set("web@staging", "v1");
@@ -42,6 +49,29 @@ fn a_panic_is_a_failure(app: TestApp) {
     assert_eq!((app.world.value("web@staging"), app.world.value("api@staging")), (String::new(), String::new()));
     let order: Vec<String> = app.world.writes()[2..].iter().map(|write| write.name.clone()).collect();
     assert_eq!(order, ["api@staging", "web@staging"], "what came last goes first");
+}
+
+fn what_ended_halfway_is_kept_by_somebody(app: TestApp) {
+    app.world.break_name("api@staging");
+    let id = app.ask(in_order(&[("web@staging", "v2"), ("api@staging", "v2")]));
+    app.until(id, State::Failed);
+    let kept_by = || app.wait(record::kept_by(app.store(), id)).unwrap();
+    let stranger = Actor::new("third", Role::View);
+    assert_eq!(app.wait(app.operations.keep(id, &stranger)).unwrap_err().code, "role-too-small");
+    assert_eq!(kept_by(), None);
+    for actor in [other(), one()] {
+        app.wait(app.operations.keep(id, &actor)).unwrap();
+        // The first one has said it.
+        assert_eq!(kept_by().as_deref(), Some("other"));
+    }
+    assert_eq!(app.events(id).iter().filter(|event| *event == "kept").count(), 1);
+    assert_eq!(app.world.value("web@staging"), "v2");
+    // Nothing is lost by it.
+    let back = app.undo(id).unwrap();
+    app.until(back, State::Failed);
+    let done = app.ask(in_order(&[("shop@staging", "v1")]));
+    app.until(done, State::Done);
+    assert_eq!(app.wait(app.operations.keep(done, &one())).unwrap_err().code, "operation-not-broken-off");
 }
 
 fn nothing_to_take_back(app: TestApp) {
