@@ -21,10 +21,12 @@ use naru_git::repository::{Mirrors, Repository, Resolved};
 use naru_git::url::RemoteUrl;
 use naru_k8s::client::Client as Cluster;
 
-use crate::catalogue::{App, Catalogue};
+use crate::catalogue::{App, Catalogue, Place, Write};
 use crate::config::{EstateConfig, Outside};
-use crate::tag::Built;
+use crate::tag::{self, Built};
 
+/// Names that an image of a commit is looked for by.
+const NAMES_MAX: usize = 5;
 /// Where programs are looked for.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -179,6 +181,50 @@ impl Estate {
             Resolved::Tag(named) => Built { commit, branch: None, tag: Some(named.name) },
             Resolved::Commit(_) => Built { commit, branch: None, tag: None },
         })
+    }
+
+    /// The tag of the image that is built from a commit; none where a revision is deployed and nobody said which image.
+    ///
+    /// What was asked for by a commit or a Git tag was built for a branch all the same, where images are called by branches.
+    pub async fn image_tag(&self, app: &App, place: &Place, built: &Built) -> Result<Option<String>, Failure> {
+        if app.write == Some(Write::Revision) && app.image.is_none() {
+            return Ok(None);
+        }
+        let nameless = match tag::of(&app.tag, built) {
+            Err(failure) if failure.code == "tag-needs-branch" && built.branch.is_none() => failure,
+            tag => return tag.map(Some),
+        };
+        let mut tags = Vec::new();
+        for name in self.built_for(app, place, built).await?.into_iter().take(NAMES_MAX) {
+            tags.push(tag::of(&app.tag, &Built { branch: Some(name), ..built.clone() })?);
+        }
+        if let Some((registry, name)) = app.image.as_deref().map(|image| self.registry(image)).transpose()?.flatten() {
+            for tag in &tags {
+                if registry.digest(&name, tag).await?.is_some() {
+                    return Ok(Some(tag.clone()));
+                }
+            }
+        }
+        tags.into_iter().next().map(Some).ok_or(nameless)
+    }
+
+    /// The branches and tags that an image of a commit may have been built for: those of its pipelines, its own Git tag, and
+    /// the branch that the app follows, where that has the commit.
+    async fn built_for(&self, app: &App, place: &Place, built: &Built) -> Result<Vec<String>, Failure> {
+        let (Some(url), commit) = (&app.repository, CommitId::new(&built.commit)?) else { return Ok(Vec::new()) };
+        let mut names = match (self.gitlab()?, self.gitlab_project(url)) {
+            (Some(gitlab), Some(project)) => gitlab.made_for(&project, &commit).await?,
+            _ => Vec::new(),
+        };
+        names.extend(built.tag.clone().filter(|tag| !names.contains(tag)));
+        if let Some(branch) = place.branch.clone().filter(|branch| !names.contains(branch)) {
+            let repository = self.repository(url)?;
+            let head = self.head(&repository, &Branch::new(&branch)?).await?;
+            if repository.is_ancestor(&commit, &head).await? {
+                names.push(branch);
+            }
+        }
+        Ok(names)
     }
 
     /// The commit that a branch is at.

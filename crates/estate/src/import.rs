@@ -2,6 +2,7 @@
 
 use naru_argocd::application::Application;
 use naru_core::failure::Failure;
+use serde::Serialize;
 
 use crate::catalogue::{Catalogue, Place};
 use crate::config::EstateConfig;
@@ -49,6 +50,82 @@ fn parts(live: &Application, config: &EstateConfig) -> Option<(String, String)> 
     // The environment is the last part: an app's name has dashes of its own.
     let (app, env) = if between.is_empty() { (middle, "default") } else { middle.rsplit_once(between)? };
     (!app.is_empty() && !env.is_empty()).then(|| (app.to_owned(), env.to_owned()))
+}
+
+/// What Argo CD has otherwise than the catalogue says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Apps that the catalogue does not name.
+    pub new: Catalogue,
+    /// Places of its apps that it does not name.
+    pub places: Vec<Found>,
+    /// Places whose Application belongs to another project.
+    pub moved: Vec<Found>,
+    /// Places without an Application.
+    pub gone: Vec<Found>,
+}
+
+/// A place of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// The app.
+    pub app: String,
+    /// Where.
+    pub env: String,
+    /// As Argo CD has it; as the catalogue has it where Argo CD has it no more.
+    pub place: Place,
+}
+
+/// What is to be changed in a catalogue to be as Argo CD is.
+pub fn difference(known: &Catalogue, applications: &[Application], config: &EstateConfig) -> Difference {
+    let mut told = Difference::default();
+    for (name, app) in catalogue(known.clone(), applications, config).app {
+        let Some(before) = known.app.get(&name) else {
+            told.new.app.insert(name, app);
+            continue;
+        };
+        for (env, place) in app.env {
+            let found = |place: Place| Found { app: name.clone(), env: env.clone(), place };
+            let namespace = place.namespace.as_deref().unwrap_or(&config.argocd_namespace);
+            let is_it = |it: &&Application| {
+                let stands_in = Some(it.metadata.namespace.as_str()).filter(|name| !name.is_empty());
+                it.metadata.name == place.application && stands_in.unwrap_or(&config.argocd_namespace) == namespace
+            };
+            match applications.iter().find(is_it) {
+                None => told.gone.push(found(place)),
+                Some(_) if !before.env.contains_key(&env) => told.places.push(found(place)),
+                Some(live) if live.project() != place.project => {
+                    told.moved.push(found(Place { project: live.project().to_owned(), ..place }));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    told
+}
+
+impl Difference {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        *self == Difference::default()
+    }
+
+    /// To be pasted into the file: new apps as they are written there, all else as what is to be done about it.
+    pub fn text(&self) -> Result<String, Failure> {
+        let mut text = String::new();
+        if !self.new.app.is_empty() {
+            text += &toml::to_string(&self.new).map_err(Failure::bug)?;
+            text += "\n";
+        }
+        let lists = [("add to", &self.places), ("change in", &self.moved), ("take out of", &self.gone)];
+        for (what, list) in lists {
+            for Found { app, env, place } in list {
+                let place = toml::Value::try_from(place).map_err(Failure::bug)?;
+                text += &format!("# {what} [app.{app}]:  env.{env} = {place}\n");
+            }
+        }
+        Ok(text)
+    }
 }
 
 /// What nobody but people knows, at the head of the file.
@@ -108,5 +185,41 @@ mod tests {
         assert_eq!(found.app["api"].env["production"].namespace.as_deref(), Some("team-a"));
         assert_eq!(found.app["web-admin"].image.as_deref(), Some("shop/web-admin"));
         assert_eq!(found.app["web"].image, None);
+        // Against what it made there is no difference.
+        assert!(difference(&found, &applications[..2], &EstateConfig::default()).new.app.is_empty());
+    }
+
+    #[test]
+    fn what_argo_cd_has_otherwise_is_told_and_the_rest_is_not() {
+        let live = |name: &str, project: &str, namespace: &str| -> Application {
+            let metadata = json!({ "name": name, "namespace": namespace });
+            serde_json::from_value(json!({ "metadata": metadata, "spec": { "project": project } })).unwrap()
+        };
+        let known = "[app.api]\nenv.staging = { application = 'api-staging', project = 'shop' }\n\
+                     env.dev = { application = 'api-dev', project = 'shop' }\n\
+                     env.qa = { application = 'api-qa', project = 'shop', namespace = 'team-a' }\n";
+        let known = Catalogue::read(known).unwrap();
+        let same =
+            [live("api-staging", "shop", "argocd"), live("api-dev", "shop", ""), live("api-qa", "shop", "team-a")];
+        assert!(difference(&known, &same, &EstateConfig::default()).is_none());
+        let other = [
+            live("api-staging", "retail", "argocd"),
+            live("api-qa", "shop", "argocd"),
+            live("api-production", "shop", "argocd"),
+            live("web-staging", "shop", "argocd"),
+        ];
+        let told = difference(&known, &other, &EstateConfig::default());
+        assert_eq!(
+            told.text().unwrap(),
+            "[app.web]\ntag = \"{branch_slug}-{sha8}\"\nimage_key = \"image.tag\"\n\
+             revision_key = \"spec.source.targetRevision\"\ndeadline_s = 600\n\n[app.web.env.staging]\n\
+             application = \"web-staging\"\nproject = \"shop\"\n\n\
+             # add to [app.api]:  env.production = { application = \"api-production\", project = \"shop\" }\n\
+             # change in [app.api]:  env.staging = { application = \"api-staging\", project = \"retail\" }\n\
+             # take out of [app.api]:  env.dev = { application = \"api-dev\", project = \"shop\" }\n\
+             # take out of [app.api]:  env.qa = { application = \"api-qa\", namespace = \"team-a\", project = \"shop\" }\n"
+        );
+        // What is pasted can be read.
+        Catalogue::read(&told.text().unwrap()).unwrap();
     }
 }

@@ -20,6 +20,7 @@ pub mod nearest;
 pub mod overlay;
 pub mod place;
 pub mod release;
+pub mod scale;
 pub mod spec;
 pub mod step;
 pub mod tag;

@@ -329,6 +329,15 @@ pub async fn look_at(estate: &Estate, image: &Image) -> Result<Found, Failure> {
     }
 }
 
+/// Sees that an image is there by its digest; where there is no registry to be asked it is taken to be.
+pub async fn find_digest(estate: &Estate, image: &str, digest: &str) -> Result<(), Failure> {
+    let Some((registry, name)) = estate.registry(image)? else { return Ok(()) };
+    match registry.digest(&name, digest).await? {
+        Some(_) => Ok(()),
+        None => Err(registry.tag_absent(&name, digest)),
+    }
+}
+
 /// Syncs an Application and sees it through: no operation runs, what was committed is synced, the image runs, it is healthy.
 pub async fn rollout(estate: &Estate, work: &Work) -> Result<Outcome, Failure> {
     let rollout: Rollout = args(work)?;

@@ -8,6 +8,8 @@ use naru_component::ctx::Ctx;
 use naru_component::word::Call;
 use naru_core::failure::Failure;
 use naru_core::text::Lang;
+use naru_operation::engine::Operations;
+use naru_operation::plan::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,23 +37,30 @@ pub struct ShowArgs {
     app: String,
 }
 
-/// Print a catalogue made of a running Argo CD
+/// Print a catalogue made of a running Argo CD, or what is to be changed in the one there is
 ///
-/// Needs its URL and a token alone. Apps of the catalogue that is there already keep what it says of them, so print into
-/// another file than that. What it cannot know is for people to add: `repository`, `tag`, `needs`, and the `branch` of a place.
+/// Needs its URL and a token alone. What it cannot know is for people to add: `repository`, `tag`, `needs`, and the `branch`
+/// of a place. Where there is a catalogue, only the difference is printed; with `--whole` all of it, with what the catalogue
+/// says kept: print that into another file than the catalogue, which the shell would empty before it is read.
 #[derive(clap::Args, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ImportArgs {}
+pub struct ImportArgs {
+    /// All of it, and not the difference
+    #[arg(long)]
+    #[serde(default)]
+    whole: bool,
+}
 
 /// Lists them.
 pub async fn list(ctx: Ctx, call: Call<ListArgs>) -> Result<Answer, Failure> {
     let estate = ctx.need::<Estate>()?;
     let catalogue = estate.catalogue().await?;
+    let sight = ctx.need::<Operations>()?.sight(&call.actor);
     let applications = estate.argocd()?.list(&ListQuery::default()).await?;
     let mut data = Vec::new();
     let mut rows = Vec::new();
     for (name, app, env, place) in places(&catalogue) {
-        if call.args.env.as_ref().is_some_and(|wanted| wanted != env) {
+        if !sight.covers(name, env) || call.args.env.as_ref().is_some_and(|wanted| wanted != env) {
             continue;
         }
         let is_it = |it: &&Application| {
@@ -126,8 +135,14 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
     let catalogue = estate.catalogue().await?;
     let app = catalogue.named(&call.args.app)?;
     let say = |key: &str| ctx.say(call.lang, key, &[]);
+    let sight = ctx.need::<Operations>()?.sight(&call.actor);
+    let targets = app.env.keys().map(|env| Target {
+        name: format!("{}@{env}", call.args.app),
+        scopes: vec![call.args.app.clone(), env.clone()],
+    });
+    sight.must(&targets.collect::<Vec<_>>())?;
     let mut rows = Vec::new();
-    for (env, place) in &app.env {
+    for (env, place) in app.env.iter().filter(|(env, _)| sight.covers(&call.args.app, env)) {
         let live = estate.argocd()?.app(&reference(place), Refresh::No).await;
         let (health, images, can) = match &live {
             Ok(live) => {
@@ -152,7 +167,7 @@ pub async fn show(ctx: Ctx, call: Call<ShowArgs>) -> Result<Answer, Failure> {
 }
 
 /// Prints one.
-pub async fn import(ctx: Ctx, _: Call<ImportArgs>) -> Result<Answer, Failure> {
+pub async fn import(ctx: Ctx, call: Call<ImportArgs>) -> Result<Answer, Failure> {
     let estate = ctx.need::<Estate>()?;
     let known = match estate.catalogue().await {
         Ok(catalogue) => catalogue,
@@ -160,6 +175,14 @@ pub async fn import(ctx: Ctx, _: Call<ImportArgs>) -> Result<Answer, Failure> {
         Err(failure) => return Err(failure),
     };
     let applications = estate.argocd()?.list(&ListQuery::default()).await?;
+    if !call.args.whole && !known.app.is_empty() {
+        let difference = import::difference(&known, &applications, estate.config());
+        let answer = Answer::data(&difference)?;
+        return Ok(match difference.is_none() {
+            true => answer.line(ctx.say(call.lang, "app-import-same", &[])),
+            false => answer.line(difference.text()?.trim_end()),
+        });
+    }
     let catalogue = import::catalogue(known, &applications, estate.config());
     let text = import::text(&catalogue)?;
     Ok(Answer::data(&catalogue)?.line(text.trim_end()))

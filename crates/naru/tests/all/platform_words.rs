@@ -41,7 +41,8 @@ fn a_catalogue_is_made_of_what_runs_and_listed_with_owner_and_cluster() {
     let (house, platform) = (House::new(), Platform::new());
     let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
     house.write("naru.toml", &format!("{config}\n{}", platform.configure(&house)));
-    let known = house.done(&["app", "import"]);
+    assert_eq!(house.done(&["app", "import"]).trim(), "The catalogue is as Argo CD is");
+    let known = house.done(&["app", "import", "--whole"]);
     assert!(known.starts_with("# To be added by hand: `repository`"), "{known}");
     assert!(known.contains(&platform.code.url()), "what the catalogue says stays: {known}");
     std::fs::remove_file(house.path("apps.toml")).unwrap();
@@ -56,6 +57,8 @@ fn a_catalogue_is_made_of_what_runs_and_listed_with_owner_and_cluster() {
         world.own_by_set("web-staging", "shops");
         world.remove_app("web-production");
     });
+    let difference = house.done(&["app", "import"]);
+    assert!(difference.starts_with("# take out of [app.web]:  env.production = {"), "{difference}");
     let listed = house.done(&["app", "list"]);
     let line = |place: &str| listed.lines().find(|line| line.contains(place)).unwrap_or_else(|| panic!("{listed}"));
     let staging = line("web-staging");
