@@ -116,8 +116,10 @@ pub async fn unlock(ctx: Ctx, call: Call<UnlockArgs>) -> Result<Answer, Failure>
 
 /// Shows it.
 pub async fn queue(ctx: Ctx, call: Call<QueueArgs>) -> Result<Answer, Failure> {
-    let open = operation::open(ctx.store(), QUEUE_MAX).await?;
-    let locks = lock::list(ctx.store(), ctx.clock().now_ms()).await?;
+    let sight = ctx.need::<Operations>()?.sight(&call.actor);
+    let open = operation::open(ctx.store(), &sight, QUEUE_MAX).await?;
+    let mut locks = lock::list(ctx.store(), ctx.clock().now_ms()).await?;
+    locks.retain(|lock| sight.covers_scope(&lock.scope));
     let say = |key: &str| ctx.say(call.lang, key, &[]);
     let mut answer = Answer::data(json!({ "operations": open, "locks": locks }))?;
     if open.is_empty() && locks.is_empty() {

@@ -12,6 +12,8 @@ use naru_component::ctx::Ctx;
 use naru_core::failure::Failure;
 use naru_estate::catalogue::Catalogue;
 use naru_estate::estate::Estate;
+use naru_operation::engine::Operations;
+use naru_operation::grant::Sight;
 use naru_operation::operation::Brief;
 use naru_web::failed::Failed;
 use naru_web::page::part::{Column, Tone, badge, empty, heading, table};
@@ -54,7 +56,12 @@ struct Row {
     last: Option<(Wanted, Brief)>,
 }
 
-async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(asks): Query<Asks>) -> Result<Markup, Failed> {
+async fn show(
+    Of(ctx): Of<Ctx>,
+    visit: Visit,
+    SignedIn(actor): SignedIn,
+    Query(asks): Query<Asks>,
+) -> Result<Markup, Failed> {
     let reader = &visit.reader;
     let title = reader.say("apps-title", &[]);
     let catalogue = match ctx.need::<Estate>()?.catalogue().await {
@@ -69,7 +76,8 @@ async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(asks): Query<As
     };
     let all = past::all(ctx.store()).await?;
     let config = ctx.need::<Config>()?;
-    let (rows, next) = rows(&catalogue, all, &asks);
+    let sight = ctx.need::<Operations>()?.sight(&actor);
+    let (rows, next) = rows(&catalogue, all, &asks, &sight);
     let body = html! {
         (heading(&title, html! {}))
         (search(reader, &catalogue, &asks))
@@ -86,12 +94,17 @@ async fn show(Of(ctx): Of<Ctx>, visit: Visit, _: SignedIn, Query(asks): Query<As
 }
 
 /// Those that are asked for, and the place that the next page begins behind.
-fn rows(catalogue: &Catalogue, mut all: BTreeMap<String, (Wanted, Brief)>, asks: &Asks) -> (Vec<Row>, Option<String>) {
+fn rows(
+    catalogue: &Catalogue,
+    mut all: BTreeMap<String, (Wanted, Brief)>,
+    asks: &Asks,
+    sight: &Sight,
+) -> (Vec<Row>, Option<String>) {
     let places = catalogue.app.iter().flat_map(|(app, entry)| entry.env.keys().map(move |env| (app, env)));
     let after = asks.after.split_once('@').unwrap_or((&asks.after, ""));
     let is_meant = |app: &str, env: &str| {
         let is_env = asks.env.is_empty() || env == asks.env;
-        app.contains(asks.name.trim()) && is_env && (app, env) > after
+        app.contains(asks.name.trim()) && is_env && (app, env) > after && sight.covers(app, env)
     };
     let mut found: Vec<Row> = Vec::new();
     for (app, env) in places.filter(|(app, env)| is_meant(app, env)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use naru_core::failure::Failure;
 use naru_operation::course::StepState;
-use naru_operation::operation::{self, Brief, Last, Operation, Progress, State};
+use naru_operation::operation::{self, Brief, Last, Operation, Progress, State, Which};
 use naru_store::Store;
 
 use crate::kind;
@@ -20,7 +20,7 @@ const DEPTH: usize = 5;
 
 /// What naru deployed of an app in an environment.
 pub struct Past {
-    /// The newest first, each commit once in a row.
+    /// The newest first, each image of a commit once in a row.
     pub releases: Vec<Wanted>,
     /// Whether a deploy after the newest of them has written something, and did not come to its end.
     pub is_unsettled: bool,
@@ -30,8 +30,9 @@ pub struct Past {
 pub async fn releases(store: &Store, app: &str, env: &str) -> Result<Past, Failure> {
     let target = format!("{app}@{env}");
     let mut past = Past { releases: Vec::new(), is_unsettled: false };
-    let mut briefs = operation::list(store, Some(&target), None, LOOKED_MAX).await?;
-    briefs.retain(|brief| brief.kind == kind::NAME && brief.undoes.is_none() && brief.started_at.is_some());
+    let which = Which { on: Some(&target), kind: Some(kind::NAME), ..Which::ALL };
+    let mut briefs = operation::list(store, which, LOOKED_MAX).await?;
+    briefs.retain(|brief| brief.undoes.is_none() && brief.started_at.is_some());
     // As they ran, and not as they were asked for.
     briefs.sort_by_key(|brief| std::cmp::Reverse(brief.started_at));
     for brief in briefs.iter().filter(|brief| brief.state.is_over()) {
@@ -47,11 +48,27 @@ pub async fn releases(store: &Store, app: &str, env: &str) -> Result<Past, Failu
             }
             Standing::Released => {}
         }
-        let wanted = Release::read(operation.request)?.apps.into_iter().find(|wanted| wanted.target() == target);
-        let is_another = |wanted: &Wanted| past.releases.last().is_none_or(|last| last.commit != wanted.commit);
-        past.releases.extend(wanted.filter(is_another));
+        let digest = digest(&operation, &steps, &target);
+        let found = Release::read(operation.request)?.apps.into_iter().find(|wanted| wanted.target() == target);
+        let Some(mut wanted) = found else { continue };
+        wanted.digest = digest.or(wanted.digest);
+        let is_same = |last: &&mut Wanted| (&last.commit, &last.image_tag) == (&wanted.commit, &wanted.image_tag);
+        match past.releases.last_mut().filter(is_same) {
+            // Where there was nothing to do, the one before it tells by which digest it runs.
+            Some(last) => last.digest = last.digest.take().or(wanted.digest),
+            None => past.releases.push(wanted),
+        }
     }
     Ok(past)
+}
+
+/// The digest that a target was rolled out by, as its plan knew it or as it was found when the image was built.
+fn digest(of: &Operation, steps: &[Progress], target: &str) -> Option<String> {
+    let rollout = of.plan.steps.iter().find(|step| step.verb == "rollout" && step.subject == target)?;
+    let planned = rollout.args["digest"].as_str();
+    let image = format!("{}:{}", rollout.args["image"].as_str()?, rollout.args["tag"].as_str()?);
+    let note = steps.iter().map(|step| &step.note).find(|note| note["image"] == image);
+    planned.or(note.and_then(|note| note["digest"].as_str())).map(str::to_owned)
 }
 
 /// The last release of every target that naru deployed.
@@ -69,9 +86,13 @@ pub async fn all(store: &Store) -> Result<BTreeMap<String, (Wanted, Brief)>, Fai
     Ok(found)
 }
 
-/// The last release of a target.
+/// The last release of a target, with the digest that it runs by where that is known.
 pub async fn last(store: &Store, target: &str) -> Result<Option<(Wanted, Brief)>, Failure> {
-    Ok(all(store).await?.remove(target))
+    let Some((mut wanted, brief)) = all(store).await?.remove(target) else { return Ok(None) };
+    if let Some((operation, steps)) = operation::show(store, brief.id).await? {
+        wanted.digest = digest(&operation, &steps, target).or(wanted.digest);
+    }
+    Ok(Some((wanted, brief)))
 }
 
 async fn is_released(store: &Store, last: &Last) -> Result<bool, Failure> {

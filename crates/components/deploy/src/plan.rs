@@ -70,7 +70,7 @@ pub async fn plan(estate: &Estate, request: Release) -> Result<Plan, Failure> {
     let title = title(&request);
     let target =
         |wanted: &Wanted| Target { name: wanted.target(), scopes: vec![wanted.app.clone(), wanted.env.clone()] };
-    let notes = looked.iter().filter_map(note).collect();
+    let notes = looked.iter().flat_map(notes).collect();
     Ok(Plan { title, targets: request.apps.iter().map(target).collect(), steps, notes })
 }
 
@@ -95,11 +95,12 @@ async fn guarded(estate: &Estate, looked: &[Looked]) -> Result<Guarded, Failure>
     Ok(found)
 }
 
-/// A pin that somebody else writes over.
-fn note(of: &Looked) -> Option<Failure> {
-    let by = of.written_by.filter(|_| of.wanted.pin)?;
-    let note = Failure::conflict("pin-not-held").arg("app", &of.wanted.app).arg("env", &of.wanted.env);
-    Some(note.arg("by", by))
+/// What is to be known before it is done: a pin that somebody else writes over, a tag that is another image by now.
+fn notes(of: &Looked) -> impl Iterator<Item = Failure> {
+    let of_app = |code: &str| Failure::conflict(code).arg("app", &of.wanted.app).arg("env", &of.wanted.env);
+    let not_held = of.written_by.filter(|_| of.wanted.pin).map(|by| of_app("pin-not-held").arg("by", by));
+    let moved = of.has_moved.then(|| of_app("rollback-tag-moved").arg("tag", &of.tag));
+    not_held.into_iter().chain(moved)
 }
 
 /// `web api@staging feature/cart`
@@ -226,7 +227,7 @@ fn add_writes<'a>(
         let verb = if is_guarded { "merge" } else { "commit" };
         steps.push(Step {
             verb: verb.to_owned(),
-            subject: format!("{} {branch}", name_of(url)),
+            subject: format!("{} {branch}: {}", name_of(url), files(&changes)),
             before: told(|it| &it.was),
             after: told(|it| &it.tag),
             needs: needs(&apps),
@@ -253,6 +254,16 @@ fn message(apps: &[&Looked], back: bool) -> String {
     });
     let what = if back { "Take back" } else { "Deploy" };
     format!("{what} {subject}\n\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The first file of a commit by its path, and how many more there are.
+fn files(changes: &[Change]) -> String {
+    let paths: BTreeSet<&str> = changes.iter().map(|(_, edit, _)| edit.path.as_str()).collect();
+    let first = paths.first().copied().unwrap_or_default();
+    match paths.len() {
+        0 | 1 => first.to_owned(),
+        more => format!("{first} +{}", more - 1),
+    }
 }
 
 /// The last part of a repository's address.

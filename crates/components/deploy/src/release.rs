@@ -32,6 +32,12 @@ pub struct Wanted {
     pub branch: Option<String>,
     /// The Git tag that it names, where it names one.
     pub tag: Option<String>,
+    /// The tag of its image, by the pattern as it was then; none where no image is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
+    /// The digest that it ran by, where it ran before and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Whether it is to stay where it is, beside the branch that the app follows there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pin: bool,
@@ -49,15 +55,18 @@ impl Release {
 
 impl Wanted {
     /// A ref of an app, resolved. Any other than the branch that the app follows is a pin.
-    pub fn new(app: &str, env: &str, place: &Place, git_ref: String, built: Built) -> Wanted {
+    pub fn new(
+        app: &str,
+        env: &str,
+        place: &Place,
+        git_ref: String,
+        built: Built,
+        image_tag: Option<String>,
+    ) -> Wanted {
         let pin = place.branch.is_some() && built.branch != place.branch;
+        let Built { commit, branch, tag } = built;
         let (app, env) = (app.to_owned(), env.to_owned());
-        Wanted { app, env, git_ref, commit: built.commit, branch: built.branch, tag: built.tag, pin, fixed: false }
-    }
-
-    /// What its image is called by.
-    pub fn built(&self) -> Built {
-        Built { commit: self.commit.clone(), branch: self.branch.clone(), tag: self.tag.clone() }
+        Wanted { app, env, git_ref, commit, branch, tag, image_tag, digest: None, pin, fixed: false }
     }
 
     /// What an Application follows to run it.

@@ -10,6 +10,7 @@ use naru_core::failure::Failure;
 use naru_core::text::Lang;
 use naru_estate::catalogue::{App, Place};
 use naru_estate::estate::Estate;
+use naru_operation::engine::Operations;
 use naru_operation::operation::Brief;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,12 +48,15 @@ pub async fn who(ctx: Ctx, call: Call<WhoArgs>, config: Arc<Config>) -> Result<A
     let estate = ctx.need::<Estate>()?;
     let catalogue = estate.catalogue().await?;
     let mut all = past::all(ctx.store()).await?;
+    let sight = ctx.need::<Operations>()?.sight(&call.actor);
     let mut found = Vec::new();
     let mut looked = 0;
     for (name, app) in &catalogue.app {
         for (env, place) in &app.env {
             let target = format!("{name}@{env}");
-            if call.args.name.as_ref().is_some_and(|named| ![name, env, &target].contains(&named)) {
+            if !sight.covers(name, env)
+                || call.args.name.as_ref().is_some_and(|named| ![name, env, &target].contains(&named))
+            {
                 continue;
             }
             let Some((wanted, brief)) = all.remove(&target) else { continue };

@@ -13,7 +13,7 @@ use naru_estate::catalogue::App;
 use naru_estate::estate::Estate;
 use naru_estate::tag::Built;
 use naru_operation::engine::{Ask, Operations};
-use naru_operation::operation::{self, short};
+use naru_operation::operation::{self, Which, short};
 use naru_operation::word::{answer_of, steps_table};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,8 +155,9 @@ pub async fn deploy(ctx: Ctx, call: Call<DeployArgs>, config: Arc<Config>) -> Re
     }
     let built = resolve(&estate, asked.iter().map(|(name, app, _, git_ref)| (*name, *app, git_ref))).await?;
     let mut apps = Vec::with_capacity(built.len());
-    for ((name, _, place, git_ref), built) in asked.into_iter().zip(built) {
-        apps.push(Wanted::new(name, &said.env, place, git_ref, built));
+    for ((name, app, place, git_ref), built) in asked.into_iter().zip(built) {
+        let tag = estate.image_tag(app, place, &built).await.map_err(|failure| failure.arg("app", name))?;
+        apps.push(Wanted::new(name, &said.env, place, git_ref, built, tag));
     }
     let DeployArgs { why, plan, break_glass, .. } = call.args.clone();
     ask(&ctx, &call, Release { apps }, plan, Ask { reason: why, break_glass, key: call.key.clone(), ..Ask::default() })
@@ -245,7 +246,8 @@ pub async fn unpin(ctx: Ctx, call: Call<UnpinArgs>, config: Arc<Config>) -> Resu
     let branch = place.branch.clone().ok_or_else(none)?;
     pin::of(ctx.store(), &format!("{name}@{env}"), &config).await?.ok_or_else(none)?;
     let built = estate.resolve(&name, app, &branch).await?;
-    let wanted = Wanted::new(&name, &env, place, branch, built);
+    let tag = estate.image_tag(app, place, &built).await?;
+    let wanted = Wanted::new(&name, &env, place, branch, built, tag);
     let ask_for = Ask { reason: why, break_glass, key: call.key.clone(), ..Ask::default() };
     ask(&ctx, &call, Release { apps: vec![wanted] }, plan, ask_for).await
 }
@@ -256,8 +258,9 @@ pub async fn history(ctx: Ctx, call: Call<HistoryArgs>) -> Result<Answer, Failur
     if !(1..=operation::LIST_MAX).contains(&limit) {
         return Err(Failure::usage("operation-limit").arg("max", operation::LIST_MAX));
     }
-    let found = operation::list(ctx.store(), name.as_deref(), None, limit).await?;
-    let found: Vec<_> = found.into_iter().filter(|brief| brief.kind == kind::NAME).collect();
+    let sight = ctx.need::<Operations>()?.sight(&call.actor);
+    let which = Which { on: name.as_deref(), kind: Some(kind::NAME), before: None, sight: &sight };
+    let found = operation::list(ctx.store(), which, limit).await?;
     let say = |key: &str| ctx.say(call.lang, key, &[]);
     let answer = Answer::data(&found)?;
     if found.is_empty() {

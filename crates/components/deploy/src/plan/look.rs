@@ -9,7 +9,6 @@ use naru_estate::estate::Estate;
 use naru_estate::place::{Way, followed, is_kustomized, reference, way, written_by};
 use naru_estate::spec::SpecEdit;
 use naru_estate::step::{self, Found, Image, Revision, Rollout, Spec};
-use naru_estate::tag;
 use serde_json::Value;
 
 use super::files::Files;
@@ -34,6 +33,8 @@ pub(super) struct Looked {
     pub(super) is_batch: bool,
     /// What else writes what it runs by.
     pub(super) written_by: Option<&'static str>,
+    /// Whether its tag stands for another image than when it ran before, and nothing but the tag can be written.
+    pub(super) has_moved: bool,
 }
 
 /// A change that is to be written.
@@ -59,9 +60,7 @@ pub(super) struct Seen<'a> {
 pub(super) async fn see<'a>(estate: &Estate, catalogue: &'a Catalogue, wanted: Wanted) -> Result<Seen<'a>, Failure> {
     let (app, place) = catalogue.place(&wanted.app, &wanted.env)?;
     let live = estate.argocd()?.app(&reference(place), Refresh::No).await?;
-    let is_revision = app.write == Some(Wherever::Revision);
-    // Where a revision is deployed, and nobody said which image is built from it, there is none to be named.
-    let tag = if is_revision && app.image.is_none() { String::new() } else { tag::of(&app.tag, &wanted.built())? };
+    let tag = wanted.image_tag.clone().unwrap_or_default();
     let (coming, digest) = look_for_image(estate, app, &wanted, &tag).await?;
     let way = way(&wanted.app, app, place, &live, &estate.config().tracking_label)?;
     Ok(Seen { wanted, app, place, live, tag, digest, coming, way })
@@ -98,8 +97,9 @@ fn image(seen: Seen, files: &Files) -> Result<Looked, Failure> {
     };
     let is_there = rollout.runs(&live) && live.status.sync.status == "Synced" && coming.is_none();
     let written_by = written_by(app, &live);
+    let has_moved = wanted.digest.is_some() && rollout.digest.is_some() && wanted.digest != rollout.digest;
     let (deadline_s, is_batch) = (app.deadline_s, app.batch);
-    Ok(Looked { wanted, deadline_s, tag, was, coming, write, rollout, is_there, is_batch, written_by })
+    Ok(Looked { wanted, deadline_s, tag, was, coming, write, rollout, is_there, is_batch, written_by, has_moved })
 }
 
 /// An app that is deployed by the revision that its Application follows.
@@ -135,7 +135,8 @@ fn follow(seen: Seen, files: &Files) -> Result<Looked, Failure> {
     };
     let is_there = rollout.runs(&live) && live.status.sync.status == "Synced" && coming.is_none();
     let (deadline_s, is_batch) = (app.deadline_s, app.batch);
-    Ok(Looked { wanted, deadline_s, tag: name, was, coming, write, rollout, is_there, is_batch, written_by: None })
+    let (tag, written_by, has_moved) = (name, None, false);
+    Ok(Looked { wanted, deadline_s, tag, was, coming, write, rollout, is_there, is_batch, written_by, has_moved })
 }
 
 /// Refuses an app that Argo CD would not sync now: what is written would wait there, half done.
@@ -157,6 +158,11 @@ async fn look_for_image(
     tag: &str,
 ) -> Result<(Option<Image>, Option<String>), Failure> {
     let Some(name) = &app.image else { return Ok((None, None)) };
+    // What ran before runs again by its digest, whatever its tag stands for by now.
+    if let (Some(digest), Some(_)) = (&wanted.digest, &app.digest_key) {
+        step::find_digest(estate, name, digest).await.map_err(|failure| failure.arg("app", &wanted.app))?;
+        return Ok((None, Some(digest.clone())));
+    }
     let project = app.repository.as_deref().and_then(|url| estate.gitlab_project(url));
     let git_ref = wanted.branch.clone().or_else(|| wanted.tag.clone());
     let image = Image { name: name.clone(), tag: tag.to_owned(), project, commit: wanted.commit.clone(), git_ref };

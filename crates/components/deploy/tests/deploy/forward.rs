@@ -52,7 +52,15 @@ fn what_is_needed_goes_first_and_all_of_it_is_taken_back() {
         .iter()
         .map(|step| format!("{} {} {:?}", step.verb, step.subject.split(' ').next_back().unwrap(), step.needs))
         .collect();
-    assert_eq!(told, ["commit main []", "rollout api@staging [0]", "commit main [1]", "rollout web@staging [2, 1]"]);
+    assert_eq!(
+        told,
+        [
+            "commit api/.argocd-source-api-staging.yaml []",
+            "rollout api@staging [0]",
+            "commit web/.argocd-source-web-staging.yaml [1]",
+            "rollout web@staging [2, 1]"
+        ]
+    );
     assert_eq!(shop.image("web"), format!("registry.test/shop/web:{second}"));
 
     let answer = shop.say("op undo", json!({ "operation": id })).unwrap();

@@ -12,5 +12,7 @@ mod health;
 mod killed;
 mod pins;
 mod random;
+mod refs;
 mod refused;
 mod revision;
+mod scaled;

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use naru_core::failure::Kind;
 use naru_core::id::Id;
 use naru_operation::course::StepState;
+use naru_operation::grant::Sight;
 use naru_operation::operation::{self, State};
 use naru_testkit::argocd::fault::Fault;
 use naru_testkit::random::{Random, seeds};
@@ -129,7 +130,7 @@ fn ask(shop: &Shop, random: &mut Random, before: &[Id]) -> Option<Id> {
 fn kill_at_a_call(shop: &mut Shop, random: &mut Random) {
     let calls = shop.argocd.ledger().len() + random.below(8) as usize;
     shop.wait(eventually("some calls, or rest", PATIENCE, async || {
-        let open = operation::open(shop.store(), 1).await.unwrap();
+        let open = operation::open(shop.store(), &Sight::Everything, 1).await.unwrap();
         (open.is_empty() || shop.argocd.ledger().len() >= calls).then_some(())
     }));
     shop.kill();

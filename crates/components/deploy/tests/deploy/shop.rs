@@ -303,6 +303,10 @@ impl Life {
         self.ctx.store()
     }
 
+    pub fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
     /// Says a word.
     pub fn say(&self, path: &str, args: Value) -> Result<Answer, Failure> {
         self.say_as(&developer(), path, args)
