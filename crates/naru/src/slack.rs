@@ -128,7 +128,7 @@ impl Front {
         let (operation, plan) = value.split_once(' ').unwrap_or((value, ""));
         let args = match action {
             "op approve" => json!({ "operation": operation, "plan": plan }),
-            "op cancel" | "op undo" => json!({ "operation": operation }),
+            "op cancel" | "op keep" | "op undo" => json!({ "operation": operation }),
             // A reminder's button carries the word's arguments.
             _ => match serde_json::from_str(value) {
                 Ok(args) => args,
@@ -139,7 +139,7 @@ impl Front {
         let answer = self.say(request, word, args).await?;
         match action {
             // The card shows it by itself.
-            "op approve" | "op cancel" => Ok(Reply::bare()),
+            "op approve" | "op cancel" | "op keep" => Ok(Reply::bare()),
             _ => self.shown(request, &answer, channel).await,
         }
     }

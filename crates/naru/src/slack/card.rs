@@ -13,6 +13,7 @@ use naru_job::lease::{self, Lease};
 use naru_operation::card as places;
 use naru_operation::engine::Operations;
 use naru_operation::operation::{self, Operation, Progress, State};
+use naru_operation::record;
 use naru_slack::card::Card;
 use naru_slack::message::Message;
 use naru_slack::periods::Periods;
@@ -56,6 +57,8 @@ pub struct Look {
     pub steps: Vec<Progress>,
     /// Whether it was taken back.
     pub is_undone: bool,
+    /// Who leaves it as it is, where it ended halfway.
+    pub kept_by: Option<String>,
     /// How many it waits for.
     pub before: usize,
 }
@@ -163,9 +166,13 @@ impl Cards {
 async fn look(ctx: &Ctx, id: Id) -> Result<Option<Look>, Failure> {
     let Some((operation, steps)) = operation::show(ctx.store(), id).await? else { return Ok(None) };
     let is_undone = operation::undone_by(ctx.store(), id).await?.is_some();
+    let kept_by = match operation.brief.state.is_broken_off() {
+        true => record::kept_by(ctx.store(), id).await?,
+        false => None,
+    };
     let before = match operation.brief.state {
         State::Queued => ctx.need::<Operations>()?.before(id).await?.len(),
         _ => 0,
     };
-    Ok(Some(Look { operation, steps, is_undone, before }))
+    Ok(Some(Look { operation, steps, is_undone, kept_by, before }))
 }

@@ -15,8 +15,10 @@ use naru_slack::mrkdwn::Mrkdwn;
 use super::card::Look;
 use crate::render;
 
-/// Steps that a card names: those under way and failed first. The console has all of them.
-const STEPS_SHOWN: usize = 15;
+/// Steps that a card names of each state. The console has all of them.
+const STEPS_SHOWN: usize = 8;
+/// Characters of a step's line: Slack takes 3,000 a section.
+const LINE_CHARS_MAX: usize = 160;
 /// Characters of an answer in a code block: Slack takes 3,000 a section.
 const ANSWER_CHARS_MAX: usize = 2_800;
 
@@ -85,7 +87,7 @@ pub fn reminder(ctx: &Ctx, lang: Lang, of: &Reminder) -> Message {
 
 /// An operation as it stands.
 pub fn operation(ctx: &Ctx, lang: Lang, look: &Look, console: Option<&str>) -> Message {
-    let Look { operation: of, steps, is_undone, before } = look;
+    let Look { operation: of, steps, is_undone, kept_by, before } = look;
     let say = |key: &str, args: &[(&str, &str)]| ctx.say(lang, key, args);
     let brief = &of.brief;
     let (n, max) = (brief.steps_done.to_string(), brief.steps.to_string());
@@ -97,7 +99,7 @@ pub fn operation(ctx: &Ctx, lang: Lang, look: &Look, console: Option<&str>) -> M
     if of.plan.steps.is_empty() {
         blocks.push(Block::Context(Mrkdwn::escaped(&say("operation-empty", &[]))));
     } else {
-        blocks.push(Block::Section(steps_of(ctx, lang, of, steps)));
+        blocks.extend(steps_of(ctx, lang, of, steps));
     }
     let texts = ctx.texts();
     for note in &of.plan.notes {
@@ -121,12 +123,15 @@ pub fn operation(ctx: &Ctx, lang: Lang, look: &Look, console: Option<&str>) -> M
         let args = [("person", brief.approved_by.as_str())];
         blocks.push(Block::Context(Mrkdwn::escaped(&say("operation-approved-by", &args))));
     }
+    if let Some(person) = kept_by {
+        blocks.push(Block::Context(Mrkdwn::escaped(&say("operation-kept-by", &[("person", person)]))));
+    }
     let name = Mrkdwn::escaped(&format!("naru op show {}", short(brief.id)));
     blocks.push(Block::Context(match console {
         Some(url) => Mrkdwn::raw(format!("<{url}/operations/{}|", brief.id)) + name + Mrkdwn::raw(">"),
         None => name,
     }));
-    let buttons = buttons(ctx, lang, of, *is_undone);
+    let buttons = buttons(ctx, lang, of, *is_undone || kept_by.is_some());
     if !buttons.is_empty() {
         blocks.push(Block::Actions(buttons));
     }
@@ -148,38 +153,45 @@ fn waiting(steps: &[Progress]) -> Option<&Failure> {
     steps.iter().find(|step| step.state == StepState::Begun).and_then(|step| step.why.as_ref())
 }
 
-/// Steps by how they stand: what wants a look first, what is done last, and of many only the first.
-fn steps_of(ctx: &Ctx, lang: Lang, of: &Operation, steps: &[Progress]) -> Mrkdwn {
+/// Steps by how they stand, a paragraph for each state: what wants a look first, what is done last.
+fn steps_of(ctx: &Ctx, lang: Lang, of: &Operation, steps: &[Progress]) -> Vec<Block> {
     let state = |number: usize| steps.get(number).map_or(StepState::Waiting, |step| step.state);
-    let mut numbers: Vec<usize> = (0..of.plan.steps.len()).collect();
-    if numbers.len() > STEPS_SHOWN {
-        numbers.sort_by_key(|number| match state(*number) {
-            StepState::Failed => 0,
-            StepState::Begun => 1,
-            StepState::Waiting => 2,
-            StepState::Done => 3,
-        });
-    }
-    let line = |number: &usize| {
-        let step: &Step = &of.plan.steps[*number];
-        let mark = match state(*number) {
-            StepState::Waiting => "·",
-            StepState::Begun => "▸",
-            StepState::Done => "✓",
-            StepState::Failed => "✗",
-        };
-        let verb = ctx.say(lang, &format!("step-{}", step.verb), &[]);
-        format!("{mark} {verb} {}: {} → {}", step.subject, step.before, step.after)
+    let group = |wanted: StepState| {
+        let found: Vec<&Step> = (0..of.plan.steps.len())
+            .filter(|number| state(*number) == wanted)
+            .filter_map(|number| of.plan.steps.get(number))
+            .collect();
+        if found.is_empty() {
+            return None;
+        }
+        let head = ctx.say(lang, &format!("operation-step-{}", wanted.name()), &[]);
+        let mut lines: Vec<String> = found.iter().take(STEPS_SHOWN).map(|step| line(ctx, lang, wanted, step)).collect();
+        let more = found.len().saturating_sub(STEPS_SHOWN);
+        if more > 0 {
+            lines.push(ctx.say(lang, "operation-more-steps", &[("n", &more.to_string())]));
+        }
+        let head = Mrkdwn::raw("*") + Mrkdwn::escaped(&head) + Mrkdwn::raw(format!("* {}\n", found.len()));
+        Some(Block::Section(head + Mrkdwn::escaped(&lines.join("\n"))))
     };
-    let mut lines: Vec<String> = numbers.iter().take(STEPS_SHOWN).map(line).collect();
-    let more = numbers.len().saturating_sub(STEPS_SHOWN);
-    if more > 0 {
-        lines.push(ctx.say(lang, "operation-more-steps", &[("n", &more.to_string())]));
-    }
-    Mrkdwn::escaped(&lines.join("\n"))
+    [StepState::Failed, StepState::Begun, StepState::Waiting, StepState::Done].into_iter().filter_map(group).collect()
 }
 
-fn buttons(ctx: &Ctx, lang: Lang, of: &Operation, undone: bool) -> Vec<Button> {
+fn line(ctx: &Ctx, lang: Lang, state: StepState, step: &Step) -> String {
+    let mark = match state {
+        StepState::Waiting => "·",
+        StepState::Begun => "▸",
+        StepState::Done => "✓",
+        StepState::Failed => "✗",
+    };
+    let verb = ctx.say(lang, &format!("step-{}", step.verb), &[]);
+    let text = format!("{mark} {verb} {}: {} → {}", step.subject, step.before, step.after);
+    match text.char_indices().nth(LINE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+fn buttons(ctx: &Ctx, lang: Lang, of: &Operation, is_settled: bool) -> Vec<Button> {
     let brief = &of.brief;
     let button = |verb: &str, style: Style| Button {
         action: format!("op {verb}"),
@@ -195,8 +207,11 @@ fn buttons(ctx: &Ctx, lang: Lang, of: &Operation, undone: bool) -> Vec<Button> {
         buttons.push(button("cancel", Style::Danger));
     }
     let can_undo = of.plan.steps.iter().any(|step| step.undo.is_some()) && brief.steps_done > 0;
-    if brief.state.is_over() && can_undo && !undone {
+    if brief.state.is_over() && can_undo && !is_settled {
         buttons.push(button("undo", Style::Plain));
+        if brief.state.is_broken_off() {
+            buttons.push(button("keep", Style::Plain));
+        }
     }
     buttons
 }
