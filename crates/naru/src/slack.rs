@@ -137,6 +137,11 @@ impl Front {
         };
         let Some(word) = self.words.iter().find(|word| word.path == action) else { return Ok(Reply::bare()) };
         let answer = self.say(request, word, args).await?;
+        if let Ok(id) = operation.parse::<Id>()
+            && let Err(failure) = self.cards.refresh(id).await
+        {
+            tracing::warn!(operation.id = %id, error = %failure, "a card shows what was before, until it is shown anew");
+        }
         match action {
             // The card shows it by itself.
             "op approve" | "op cancel" | "op keep" => Ok(Reply::bare()),

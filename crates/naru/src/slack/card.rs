@@ -125,8 +125,22 @@ impl Cards {
             if let Some(inside) = follower
                 && self.is_over(id, inside).await?
             {
-                // Once it is taken back there is nothing more to say; until then only its button may go.
                 *follower = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows how an operation stands of which somebody said something to a card that nobody follows any more.
+    pub async fn refresh(&self, id: Id) -> Result<(), Failure> {
+        let Some(now) = look(&self.ctx, id).await? else { return Ok(()) };
+        let since = self.ctx.clock().now_ms() - LAST_WORD_MS;
+        if now.operation.brief.ended_at.is_none_or(|at| at >= since) {
+            return Ok(());
+        }
+        for place in places::of(self.ctx.store(), id).await? {
+            if let Ok(at) = serde_json::from_str::<Place>(&place) {
+                self.web.update(&at, &self.draw(&now)).await?;
             }
         }
         Ok(())
@@ -139,8 +153,10 @@ impl Cards {
             follower.card.show(self.draw(&now));
         }
         let is_over = now.operation.brief.state.is_over();
+        // Until it is taken back or kept its buttons may go.
+        let is_settled = now.is_undone || now.kept_by.is_some() || now.operation.brief.steps_done == 0;
         follower.shown = Some(now);
-        Ok(is_over)
+        Ok(is_over && is_settled)
     }
 
     fn draw(&self, look: &Look) -> Message {

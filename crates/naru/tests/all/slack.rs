@@ -138,6 +138,28 @@ async fn one_command_deploys_and_its_card_says_how_it_went() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_failed_halfway_is_kept_or_taken_back_as_somebody_says() {
+    let mut shop = Shop::new().await;
+    shop.platform.argocd.world(|world| {
+        // What Argo CD syncs by itself would fail instead.
+        world.change_app("web-staging", &json!({ "spec": { "syncPolicy": null } }));
+        world.fail_next_sync = Some("one or more objects failed to apply".to_owned());
+    });
+    shop.slack.say(KIM, CHANNEL, "/naru deploy web");
+    let card = shop.card("the deploy to fail", |look| look.contains("op keep")).await;
+    let look = last_look(&card);
+    let (failed, done) = (look.find("*failed* 1\n✗ "), look.find("*done* 1\n✓ "));
+    assert!(failed.is_some() && failed < done, "what failed stands first: {look}");
+    assert!(look.contains("op undo") && look.contains("web/.argocd-source-web-staging.yaml"), "{look}");
+    shop.slack.click("U0WHO", "op keep", &button(&card, "op keep"), &card);
+    shop.slack.click(KIM, "op keep", &button(&card, "op keep"), &card);
+    let card = shop.card("it to be kept", |look| look.contains("keeps what it did")).await;
+    let look = last_look(&card);
+    assert!(look.contains("kim (U0KIM) keeps") && !look.contains("op undo"), "{look}");
+    shop.serve.take().unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn production_waits_for_a_second_person() {
     let mut shop = Shop::new().await;
     shop.slack.say(KIM, CHANNEL, "/naru deploy web to production --why \"the sale\"");
