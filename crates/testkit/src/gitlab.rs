@@ -119,6 +119,28 @@ impl Gitlab {
         id
     }
 
+    /// Opens a merge request of somebody's fork, and answers its number.
+    pub fn request_of_fork(&self, project: &str, source: &str, target: &str) -> u64 {
+        let mut state = self.shared.lock();
+        let web_url = format!("{}/{project}/-/merge_requests/", state.url);
+        let project = state.project_mut(project);
+        let iid = project.merge_requests.len() as u64 + 1;
+        project.merge_requests.push(MergeRequest {
+            iid,
+            web_url: format!("{web_url}{iid}"),
+            state: "opened",
+            source_branch: source.to_owned(),
+            target_branch: target.to_owned(),
+            title: "Of a fork".to_owned(),
+            source_project_id: project.id + 1_000,
+            target_project_id: project.id,
+            sha: None,
+            merge_commit_sha: None,
+            squash_commit_sha: None,
+        });
+        iid
+    }
+
     /// Merges a merge request, as a person does, and answers the commit.
     pub fn merge(&self, project: &str, number: u64) -> String {
         let mut state = self.shared.lock();

@@ -214,7 +214,8 @@ pub(super) async fn open_merge_request(
 ) -> Response {
     let seen = within(&shared, &headers, &name, |path, project, url| {
         let is_same = |it: &&MergeRequest| {
-            it.state == "opened" && it.source_branch == create.source_branch && it.target_branch == create.target_branch
+            let are_same = (&it.source_branch, &it.target_branch) == (&create.source_branch, &create.target_branch);
+            it.state == "opened" && are_same && it.source_project_id == project.id
         };
         if let Some(open) = project.merge_requests.iter().find(is_same) {
             let text = format!("Another open merge request already exists for this source branch: !{}", open.iid);
@@ -229,6 +230,8 @@ pub(super) async fn open_merge_request(
             source_branch: create.source_branch.clone(),
             target_branch: create.target_branch.clone(),
             title: create.title.clone(),
+            source_project_id: project.id,
+            target_project_id: project.id,
             merge_commit_sha: None,
             squash_commit_sha: None,
         };

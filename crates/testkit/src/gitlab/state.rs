@@ -58,6 +58,8 @@ pub(super) struct MergeRequest {
     pub source_branch: String,
     pub target_branch: String,
     pub title: String,
+    pub source_project_id: u64,
+    pub target_project_id: u64,
     pub sha: Option<String>,
     pub merge_commit_sha: Option<String>,
     pub squash_commit_sha: Option<String>,

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Gitlab;
 use crate::name::{Branch, CommitId};
 
+/// Merge requests between two branches that are looked at: those of forks stand among them.
+const REQUESTS_LOOKED_AT: &str = "100";
+
 /// What is to be merged.
 #[derive(Clone, Debug)]
 pub struct NewMergeRequest {
@@ -102,7 +105,7 @@ impl Gitlab {
         }
     }
 
-    /// The newest one between the two branches.
+    /// The newest one between the two branches, of the project itself: a fork may have a branch of the same name.
     async fn merge_request_of(&self, project: &str, new: &NewMergeRequest) -> Result<Option<MergeRequest>, Failure> {
         let query = [
             ("source_branch", new.source.as_str()),
@@ -110,10 +113,11 @@ impl Gitlab {
             ("state", "all"),
             ("order_by", "created_at"),
             ("sort", "desc"),
-            ("per_page", "1"),
+            ("per_page", REQUESTS_LOOKED_AT),
         ];
         let found: Option<Vec<Wire>> = self.read(project, "/merge_requests", &query).await?;
-        found.unwrap_or_default().into_iter().next().map(|wire| self.read_merge_request(wire)).transpose()
+        let is_own = |wire: &Wire| wire.source_project_id == wire.target_project_id;
+        found.unwrap_or_default().into_iter().find(is_own).map(|wire| self.read_merge_request(wire)).transpose()
     }
 
     fn read_merge_request(&self, wire: Wire) -> Result<MergeRequest, Failure> {
@@ -149,6 +153,8 @@ struct Wire {
     iid: u64,
     web_url: String,
     state: String,
+    source_project_id: Option<u64>,
+    target_project_id: Option<u64>,
     sha: Option<String>,
     merge_commit_sha: Option<String>,
     squash_commit_sha: Option<String>,

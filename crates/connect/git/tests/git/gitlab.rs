@@ -108,8 +108,11 @@ async fn a_merge_request_is_opened_once_and_followed_to_its_end() {
     let gitlab = client(&stand_in.url, TOKEN);
     origin.branch("naru/1", &origin.head("main").unwrap());
     origin.commit("naru/1", &[("x", Some(b"1"))], "Change");
+    // A fork's branch of that name is not ours.
+    let of_fork = stand_in.request_of_fork(PROJECT, "naru/1", "main");
     let opened = gitlab.open_merge_request(PROJECT, &change("naru/1")).await.unwrap();
     assert_eq!(opened.state, MergeState::Opened);
+    assert_ne!(opened.number, of_fork);
     assert_eq!(gitlab.open_merge_request(PROJECT, &change("naru/1")).await.unwrap(), opened);
     assert_eq!(gitlab.merge_request(PROJECT, opened.number).await.unwrap(), opened);
 
@@ -126,7 +129,7 @@ async fn a_merge_request_is_opened_once_and_followed_to_its_end() {
     // Both ledgers: two were asked for, two are there, and each was posted once.
     let requests = stand_in.merge_requests(PROJECT);
     let sources: Vec<&str> = requests.iter().map(|(_, source, _)| source.as_str()).collect();
-    assert_eq!(sources, ["naru/1", "naru/2"]);
+    assert_eq!(sources, ["naru/1", "naru/1", "naru/2"]);
     assert_eq!(stand_in.calls("POST", "merge_requests"), 2);
 }
 
