@@ -208,7 +208,7 @@ fn told(ctx: &Ctx, lang: Lang, answer: Answer, of: &Operation, steps: &[Progress
     }
     let mut answer = answer.fields(fields);
     if let (Some(why), Some(texts)) = (&brief.why, ctx.texts()) {
-        answer = answer.warn(texts.detail(lang, why));
+        answer = answer.warn(texts.explained(lang, why));
     }
     steps_table(ctx, lang, answer, &of.plan, steps)
 }
@@ -223,7 +223,7 @@ pub fn steps_table(ctx: &Ctx, lang: Lang, answer: Answer, plan: &Plan, steps: &[
     let say = |key: &str| ctx.say(lang, key, &[]);
     let row = |(number, step): (usize, &crate::plan::Step)| {
         let progress = steps.get(number).unwrap_or(&Progress::WAITING);
-        let why = progress.why.as_ref().and_then(|why| Some(ctx.texts()?.detail(lang, why)));
+        let why = progress.why.as_ref().and_then(|why| Some(ctx.texts()?.explained(lang, why)));
         vec![
             (number + 1).to_string(),
             say(&format!("operation-step-{}", progress.state.name())),

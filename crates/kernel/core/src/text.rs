@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
+/// Characters of what others said of a failure.
+const CAUSES_CHARS_MAX: usize = 300;
+/// The argument by which a failure names another one that was last seen: it is told as that one's sentence.
+const LAST: &str = "last";
+
 /// A language naru speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,7 +129,23 @@ impl Texts {
 
     /// What went wrong, in a sentence.
     pub fn detail(&self, lang: Lang, failure: &Failure) -> String {
-        self.find(lang, &failure.code, pairs(&failure.args)).unwrap_or_else(|| failure.to_string())
+        let last = failure.args.get(LAST).and_then(|code| self.find(lang, code, pairs(&failure.args)));
+        let rest = pairs(&failure.args).filter(|(name, _)| *name != LAST || last.is_none());
+        let args = rest.chain(last.as_deref().map(|last| (LAST, last)));
+        self.find(lang, &failure.code, args).unwrap_or_else(|| failure.to_string())
+    }
+
+    /// What went wrong, and what others said of it: as much as stands well in one line.
+    pub fn explained(&self, lang: Lang, failure: &Failure) -> String {
+        let detail = self.detail(lang, failure);
+        if failure.causes.is_empty() {
+            return detail;
+        }
+        let causes = failure.causes.join("; ");
+        match causes.char_indices().nth(CAUSES_CHARS_MAX) {
+            Some((end, _)) => format!("{detail}: {}…", &causes[..end]),
+            None => format!("{detail}: {causes}"),
+        }
     }
 
     /// What to do about it.
@@ -225,6 +246,18 @@ mod tests {
         assert_eq!(texts.detail(Lang::En, &failure), "There is no file 고객.csv 파일");
         assert_eq!(texts.detail(Lang::Ko, &failure), "고객.csv 파일이 없습니다");
         assert_eq!(texts.hint(Lang::Ko, &failure).as_deref(), Some("경로를 확인하세요"));
+        let caused = failure.cause_text("permission denied").cause_text("x".repeat(400));
+        let told = texts.explained(Lang::Ko, &caused);
+        assert!(told.starts_with("고객.csv 파일이 없습니다: permission denied; xxx") && told.ends_with("x…"), "{told}");
+    }
+
+    #[test]
+    fn what_was_last_seen_is_told_as_its_own_sentence() {
+        let en = "late = Not in time; the last that was seen: { $last }\nstarting = { $app } starts";
+        let texts = Texts::new(&[Catalog { name: "test", en, ko: en }]).expect("the catalog is sound");
+        let late = |last: &str| Failure::refused("late").arg("app", "web").arg("last", last);
+        assert_eq!(texts.detail(Lang::En, &late("starting")), "Not in time; the last that was seen: web starts");
+        assert_eq!(texts.detail(Lang::En, &late("nothing")), "Not in time; the last that was seen: nothing");
     }
 
     #[test]

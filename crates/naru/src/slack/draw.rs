@@ -108,7 +108,7 @@ pub fn operation(ctx: &Ctx, lang: Lang, look: &Look, console: Option<&str>) -> M
     }
     let why = brief.why.as_ref().or_else(|| waiting(steps));
     if let (Some(why), Some(texts)) = (why, &texts) {
-        blocks.push(Block::Context(Mrkdwn::escaped(&texts.detail(lang, why))));
+        blocks.push(Block::Context(Mrkdwn::escaped(&texts.explained(lang, why))));
     }
     if *before > 0 {
         let args = [("operation", short(brief.id)), ("n", before.to_string())];

@@ -27,6 +27,7 @@ fn a_deploy_whose_pods_never_run_fails_in_time_and_says_why() {
     let operation = shop.until(id, State::Failed);
     let why = operation.brief.why.unwrap();
     assert_eq!((why.code.as_str(), why.args["last"].as_str()), ("operation-step-late", "rollout-degraded"), "{why:?}");
+    assert_eq!(why.args["app"], "api-staging", "what was last seen is told with its own arguments");
     // What was put there stays, until a person takes it back.
     assert!(shop.image("api").ends_with(&tag));
 }

@@ -178,7 +178,7 @@ fn steps_part(reader: &Reader, of: &Operation, steps: &[Progress]) -> Markup {
     }
     let row = |(number, step): (usize, &Step)| {
         let progress = steps.get(number).unwrap_or(&Progress::WAITING);
-        let why = progress.why.as_ref().map(|why| reader.texts.detail(reader.lang, why));
+        let why = progress.why.as_ref().map(|why| reader.texts.explained(reader.lang, why));
         vec![
             html! { (step.subject) },
             step_badge(reader, progress.state),

@@ -135,7 +135,12 @@ impl Live {
         let late_at = save.begun_at + planned.deadline_s as Millis * 1_000;
         if planned.deadline_s > 0 && at >= late_at {
             let late = Failure::refused("operation-step-late").arg("subject", &planned.subject);
-            let late = late.arg("seconds", planned.deadline_s).arg("last", &why.code).cause_text(why.to_string());
+            let mut late = late.arg("seconds", planned.deadline_s).arg("last", &why.code);
+            // What was last seen is told by its own sentence, which has its own arguments.
+            for (name, value) in why.args {
+                late.args.entry(name).or_insert(value);
+            }
+            late.causes = why.causes;
             save = StepSave { state: StepState::Failed, ended_at: Some(at), why: Some(late), ..save };
             return Turn { save, is_news: true, again_us: 0 };
         }

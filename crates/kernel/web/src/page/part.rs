@@ -74,7 +74,7 @@ pub fn notice(tone: Tone, text: &str) -> Markup {
 
 /// Why a form was refused, and what to do, to stand beside it.
 pub fn refusal(reader: &Reader, failure: &Failure) -> Markup {
-    let detail = reader.texts.detail(reader.lang, failure);
+    let detail = reader.texts.explained(reader.lang, failure);
     let text = reader.texts.hint(reader.lang, failure).map_or(detail.clone(), |hint| format!("{detail}. {hint}."));
     notice(Tone::Bad, &text)
 }
