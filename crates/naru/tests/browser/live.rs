@@ -1,6 +1,7 @@
 //! What one person does is seen by another who looks, without asking for the page again.
 
 use naru_testkit::argocd::fault::Fault;
+use naru_testkit::wait::{PATIENCE, eventually};
 use serde_json::{Value, json};
 
 use crate::house::House;
@@ -58,6 +59,8 @@ async fn a_deploy_is_approved_and_followed_to_its_end_without_asking_for_the_pag
     // The commit is done, and the rollout waits for what is held.
     other.sees("2단계 중 1단계 완료").await;
     other.sees("minji 님이 승인했습니다").await;
+    let is_held = || platform.argocd.ledger().iter().any(|call| call.fault == Some(Fault::Hold));
+    eventually("the sync to be held", PATIENCE, async || is_held().then_some(())).await;
     platform.argocd.release();
     other.sees("2단계 중 2단계 완료").await;
     one.sees("2 of 2 steps done").await;
