@@ -21,8 +21,8 @@ pub struct Shop {
     pub serve: Serve,
     /// The message of the API call.
     pub message: String,
-    /// An operation that is done, and one that waits for a second person.
-    pub operations: [String; 2],
+    /// An operation that is done, one that failed, and one that waits for a second person.
+    pub operations: [String; 3],
     _platform: Platform,
     _vendors: [Process; 2],
 }
@@ -53,7 +53,7 @@ impl Shop {
         let message = call(&house, &serve).await;
         campaigns(&house);
         people(&house);
-        let operations = operations(&house).await;
+        let operations = operations(&house, &platform).await;
         settle_down(&house).await;
         Shop { house, serve, message, operations, _platform: platform, _vendors: [vendor, silent] }
     }
@@ -187,22 +187,32 @@ fn people(house: &House) {
     house.done(&["token", "add", "dashboard", "--role", "view"]);
 }
 
-/// A deploy that is done, one that waits for a second person, and a lock.
-async fn operations(house: &House) -> [String; 2] {
+/// A deploy that is done, one that failed halfway, one that waits for a second person, and a lock.
+async fn operations(house: &House, platform: &Platform) -> [String; 3] {
     let deploy = |env: &str| {
         let said = house.done(&["deploy", "web", "main", "to", env, "--why", "주말 특가", "--json"]);
         let answer: Value = serde_json::from_str(&said).unwrap();
         answer["operation"]["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     };
+    let until = async |id: &str, state: &str| {
+        eventually(&format!("the deploy to be {state}"), PATIENCE, async || {
+            let shown: Value = serde_json::from_str(&house.done(&["op", "show", id, "--json"])).unwrap();
+            (shown["operation"]["state"] == state).then_some(())
+        })
+        .await;
+    };
     let done = deploy("staging");
-    eventually("the deploy to be done", PATIENCE, async || {
-        let shown: Value = serde_json::from_str(&house.done(&["op", "show", &done, "--json"])).unwrap();
-        (shown["operation"]["state"] == "done").then_some(())
-    })
-    .await;
+    until(&done, "done").await;
+    platform.argocd.world(|world| {
+        world.change_app("web-staging", &json!({ "spec": { "syncPolicy": null } }));
+        world.fail_next_sync = Some("Deployment.apps \"web\" is invalid: spec.selector: field is immutable".to_owned());
+    });
+    platform.code.commit("main", &[("src", Some(b"2"))], "Change");
+    let failed = deploy("staging");
+    until(&failed, "failed").await;
     let planned = deploy("production");
     house.done(&["lock", "staging", "for", "2h", "기획전", "점검"]);
-    [done, planned]
+    [done, failed, planned]
 }
 
 /// Until everything that can come to an end has.

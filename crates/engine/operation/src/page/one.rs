@@ -10,7 +10,7 @@ use naru_core::id::Id;
 use naru_web::deed::Deed;
 use naru_web::failed::{Failed, form_again, mendable};
 use naru_web::feed::{self, Parts};
-use naru_web::page::part::{Column, Tone, badge, fields, heading, notice, refusal, section, table};
+use naru_web::page::part::{Column, Tone, badge, fields, heading, notice, prose, refusal, section, table};
 use naru_web::page::{Markup, Reader, count, moment};
 use naru_web::role::{Actor, Role};
 use naru_web::visit::{Resume, SignedIn, Visit};
@@ -178,13 +178,15 @@ fn steps_part(reader: &Reader, of: &Operation, steps: &[Progress]) -> Markup {
     }
     let row = |(number, step): (usize, &Step)| {
         let progress = steps.get(number).unwrap_or(&Progress::WAITING);
-        let why = progress.why.as_ref().map(|why| reader.texts.explained(reader.lang, why));
+        // What the operation failed by stands above.
+        let why = progress.why.as_ref().filter(|why| of.brief.why.as_ref() != Some(why));
+        let why = why.map(|why| reader.texts.explained(reader.lang, why));
         vec![
             html! { (step.subject) },
             step_badge(reader, progress.state),
             html! { (reader.say(&format!("step-{}", step.verb), &[])) },
             html! { (step.before) },
-            html! { (step.after) @if let Some(why) = why { span.sub { (why) } } },
+            html! { (step.after) @if let Some(why) = why { span.sub.why { (prose(&why)) } } },
         ]
     };
     let columns = ["subject", "state", "verb", "before", "after"];
