@@ -6,7 +6,7 @@
 //! tells. Nothing happens by itself: the test turns the clock ([`World::advance_s`]) and the controller
 //! ([`ArgoCd::tick`]), and sees every call in the [`ArgoCd::ledger`].
 //!
-//! What it leaves out: rendering is one text replacement (`chart`), pods grow out of their workload directly, and a
+//! What it leaves out: rendering is one text replacement (`chart`) or a list of files (`kustomize`), pods grow out of their workload directly, and a
 //! field that Git no longer names stays in the cluster.
 
 pub mod fault;
@@ -17,6 +17,7 @@ mod chart;
 mod controller;
 mod health;
 mod json;
+mod kustomize;
 mod policy;
 mod route;
 mod server;

@@ -42,6 +42,8 @@ pub enum Fault {
     },
     /// It is done, and the answer breaks off.
     LoseAnswer,
+    /// It is done, and answered when the test says so ([`Gitlab::release`]).
+    Hold,
     /// A page of something that stands between, with 200.
     Page,
     /// An answer without an end worth waiting for.
@@ -198,6 +200,16 @@ impl Gitlab {
         self.shared.lock().faults.push(planned);
     }
 
+    /// How many calls [`Fault::Hold`] has kept so far.
+    pub fn held(&self) -> usize {
+        self.shared.lock().held
+    }
+
+    /// Answers all calls that [`Fault::Hold`] keeps.
+    pub fn release(&self) {
+        self.shared.lock().released.send_modify(|times| *times += 1);
+    }
+
     /// Sends every call to another server from now on.
     pub fn redirect_to(&self, url: &str) {
         self.shared.lock().moved_to = Some(url.to_owned());
@@ -255,10 +267,16 @@ async fn noted(Given(shared): Given<Shared>, request: Request, next: Next) -> Re
         }
         Some(Fault::Page) => axum::response::Html("<title>Sign in</title>").into_response(),
         Some(Fault::Flood) => Bytes::from(vec![b' '; 64 << 20]).into_response(),
-        Some(Fault::LoseAnswer) | None => next.run(request).await,
+        Some(Fault::LoseAnswer | Fault::Hold) | None => next.run(request).await,
     };
     shared.lock().ledger.push(Call { method, path, status: response.status().as_u16() });
     match fault {
+        Some(Fault::Hold) => {
+            let mut released = shared.lock().hold();
+            // An error means that the stand-in has gone.
+            let _ = released.changed().await;
+            response
+        }
         Some(Fault::LoseAnswer) => {
             let broken = stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });
             response.map(|_| Body::from_stream(broken))

@@ -29,6 +29,20 @@ pub struct Written {
     pub message: String,
 }
 
+/// Pushes that are held. Dropping it lets all of them go.
+pub struct Held {
+    /// Locked until it is closed.
+    _gate: fs::File,
+    held: PathBuf,
+}
+
+impl Held {
+    /// How many have come.
+    pub fn count(&self) -> usize {
+        fs::read_dir(&self.held).expect("it is ours").count()
+    }
+}
+
 /// As GitLab tells it.
 pub const PROTECTED: &str = "GitLab: You are not allowed to push code to protected branches on this project.";
 /// The list of protected branches, beside the repository's own files.
@@ -76,6 +90,16 @@ impl Origin {
         fs::write(&fresh, format!("#!/bin/sh\n{script}\n")).expect("a fresh folder can be written to");
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).expect("it is ours");
         fs::rename(&fresh, &path).expect("it is ours");
+    }
+
+    /// Holds every push from now on, after it was taken and before its branch is moved, until the answer is dropped.
+    pub fn hold_pushes(&self) -> Held {
+        let (gate, held) = (self.path().join("gate"), self.path().join("held"));
+        fs::create_dir_all(&held).expect("a fresh folder can be written to");
+        let gate = fs::File::create(gate).expect("a fresh folder can be written to");
+        gate.lock().expect("nobody else has it");
+        self.hook("update", ": > held/$$\nexec flock gate true");
+        Held { _gate: gate, held }
     }
 
     /// Refuses every push to a branch from now on.

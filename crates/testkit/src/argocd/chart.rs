@@ -2,7 +2,8 @@
 //!
 //! What is documented of a source holds: values come from `values.yaml`, then `valueFiles` (`$ref/…` from another
 //! source), `values`, `valuesObject` and `parameters`; a file `.argocd-source.yaml` or `.argocd-source-APP.yaml` beside the
-//! chart is a JSON merge patch over the source. A folder without `templates` is plain manifests.
+//! chart is a JSON merge patch over the source. A folder without `templates` is Kustomize's where it has a
+//! `kustomization.yaml`, and plain manifests else.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +11,15 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
 use super::json::{merge, put};
+use super::kustomize;
 use super::repo::{Files, Repo};
 
 /// What the sources of an Application render to.
 pub struct Rendered {
-    /// The commit of each source.
+    /// The commit of each source, or the version of a registry's chart.
     pub revisions: Vec<String>,
+    /// What each source was found to be: `Helm`, `Kustomize`, `Directory`; empty where it is only referred to.
+    pub kinds: Vec<&'static str>,
     /// Every object, with its namespace.
     pub objects: Vec<Value>,
 }
@@ -30,14 +34,19 @@ pub fn render(app: &Value, repos: &BTreeMap<String, Repo>, revisions: &[String])
         let wanted = revisions.get(at).filter(|wanted| !wanted.is_empty());
         let wanted = wanted.map_or_else(|| source["targetRevision"].as_str().unwrap_or_default(), String::as_str);
         let id = repo.resolve(wanted)?;
-        read.push((id.clone(), repo.files(&id)?));
+        let files = repo.files(&id)?;
+        read.push((if source["chart"].is_string() { wanted.to_owned() } else { id }, files));
     }
-    let mut objects = Vec::new();
+    let (mut objects, mut kinds) = (Vec::new(), Vec::new());
     for (at, source) in sources.iter().enumerate() {
         let is_only_referred_to = source["path"].is_null() && source["chart"].is_null();
-        if !is_only_referred_to {
-            objects.extend(of_source(app, source, at, &sources, &read)?);
+        if is_only_referred_to {
+            kinds.push("");
+            continue;
         }
+        let (kind, rendered) = of_source(app, source, at, &sources, &read)?;
+        kinds.push(kind);
+        objects.extend(rendered);
     }
     let namespace = &app["spec"]["destination"]["namespace"];
     for object in &mut objects {
@@ -45,7 +54,7 @@ pub fn render(app: &Value, repos: &BTreeMap<String, Repo>, revisions: &[String])
             object["metadata"]["namespace"] = namespace.clone();
         }
     }
-    Ok(Rendered { revisions: read.into_iter().map(|(id, _)| id).collect(), objects })
+    Ok(Rendered { revisions: read.into_iter().map(|(id, _)| id).collect(), kinds, objects })
 }
 
 /// `spec.sources`, else `spec.source`.
@@ -62,7 +71,7 @@ fn of_source(
     at: usize,
     sources: &[Value],
     read: &[(String, Files)],
-) -> Result<Vec<Value>, String> {
+) -> Result<(&'static str, Vec<Value>), String> {
     let files = &read[at].1;
     let folder = source["path"].as_str().or(source["chart"].as_str()).unwrap_or_default();
     let folder = if matches!(folder, "." | "") { String::new() } else { format!("{}/", folder.trim_end_matches('/')) };
@@ -74,9 +83,12 @@ fn of_source(
     }
     let templates = format!("{folder}templates/");
     let chart: Vec<&String> = files.keys().filter(|path| path.starts_with(&templates)).collect();
+    if chart.is_empty() && kustomize::is_kustomized(files, &folder) {
+        return Ok(("Kustomize", kustomize::render(&source, files, &folder)?));
+    }
     if chart.is_empty() {
         let own = files.iter().filter(|(path, _)| is_manifest(path, &folder));
-        return Ok(own.map(|(_, text)| documents(text)).collect::<Result<Vec<_>, _>>()?.concat());
+        return Ok(("Directory", own.map(|(_, text)| documents(text)).collect::<Result<Vec<_>, _>>()?.concat()));
     }
     let referred = |name: &str| -> Result<String, String> {
         let found = match name.strip_prefix('$').and_then(|name| name.split_once('/')) {
@@ -93,7 +105,7 @@ fn of_source(
     for path in chart {
         objects.extend(documents(&replaced(&files[path], &values, app)?)?);
     }
-    Ok(objects)
+    Ok(("Helm", objects))
 }
 
 /// Outside Argo CD's own namespace the file is named after both.
@@ -157,7 +169,8 @@ fn replaced(text: &str, values: &Value, app: &Value) -> Result<String, String> {
     Ok(out + rest)
 }
 
-fn documents(text: &str) -> Result<Vec<Value>, String> {
+/// All documents of a text.
+pub fn documents(text: &str) -> Result<Vec<Value>, String> {
     let all = Yaml::load_from_str(text).map_err(|e| e.to_string())?;
     let objects: Result<Vec<Value>, String> = all.iter().map(json_of).collect();
     Ok(objects?.into_iter().filter(Value::is_object).collect())

@@ -91,6 +91,7 @@ impl World {
         let mut found: Vec<String> = app.live.values().flat_map(|live| images(&live.object)).collect();
         found.sort();
         found.dedup();
+        let is_list = app.object["spec"]["sources"].is_array();
         let status = &mut app.object["status"];
         let word = if is_synced { "Synced" } else { "OutOfSync" };
         status["sync"] = revisions(json!({ "status": word }), &rendered.revisions);
@@ -98,7 +99,10 @@ impl World {
         status["resources"] = json!(resources);
         status["summary"] = json!({ "images": found });
         status["conditions"] = Value::Null;
-        status["sourceType"] = json!("Helm");
+        match is_list {
+            true => status["sourceTypes"] = json!(rendered.kinds),
+            false => status["sourceType"] = json!(rendered.kinds[0]),
+        }
     }
 
     /// Auto-sync, where it is on, no window forbids it, and there is something that was not tried yet.
@@ -126,6 +130,7 @@ impl World {
         let operation = app.object["operation"].clone();
         let state = &mut app.object["status"]["operationState"];
         match state["phase"].as_str() {
+            Some("Running") if self.operations_stand => {}
             Some("Running") if app.left > 1 => app.left -= 1,
             Some("Running") => self.end(app, &operation),
             Some("Terminating") => {

@@ -30,6 +30,12 @@ pub fn turn(live: &mut Live, ready_ticks: u32, broken: &BTreeSet<String>) {
     if live.object["spec"]["replicas"].is_null() {
         live.object["spec"]["replicas"] = json!(1);
     }
+    let mut pauses = live.object["status"]["pauseConditions"].clone();
+    // The first one of all stops nowhere.
+    let is_another = !live.spec.is_null() && live.spec["template"] != live.object["spec"]["template"];
+    if kind == "Rollout" && is_another && stops(&live.object["spec"]) {
+        pauses = json!([{ "reason": "CanaryPauseStep" }]);
+    }
     let templates = |spec: &Value| (spec["replicas"].clone(), spec["template"].clone());
     if templates(&live.spec) != templates(&live.object["spec"]) {
         live.ready_in = ready_ticks;
@@ -43,6 +49,15 @@ pub fn turn(live: &mut Live, ready_ticks: u32, broken: &BTreeSet<String>) {
     live.object["status"] = json!({
         "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": ready, "availableReplicas": ready,
     });
+    if !pauses.is_null() {
+        live.object["status"]["pauseConditions"] = pauses;
+    }
+}
+
+/// Whether a Rollout waits on its way until a person lets it go on: a step that pauses for no time that is said.
+fn stops(spec: &Value) -> bool {
+    let steps = spec["strategy"]["canary"]["steps"].as_array();
+    steps.into_iter().flatten().any(|step| step["pause"].is_object() && step["pause"]["duration"].is_null())
 }
 
 /// In a word, for what has a health.
@@ -50,7 +65,7 @@ pub fn health(live: &Live, broken: &BTreeSet<String>) -> Option<&'static str> {
     let object = &live.object;
     match object["kind"].as_str().unwrap_or_default() {
         kind if has_replicas(kind) => Some(match object {
-            _ if object["spec"]["paused"] == true => "Suspended",
+            _ if object["spec"]["paused"] == true || object["status"]["pauseConditions"].is_array() => "Suspended",
             _ if live.ready_in > 0 => "Progressing",
             // Nothing is asked of what has no replicas.
             _ if object["spec"]["replicas"] == 0 => "Healthy",

@@ -33,6 +33,10 @@ pub struct World {
     pub version: String,
     /// How many looks an operation takes after it began.
     pub op_ticks: u32,
+    /// Whether an operation that runs stands still, as one does whose hook takes its time.
+    pub operations_stand: bool,
+    /// Whether a sync to a revision wants the right `override`, as an installation of 3.2 or later may say.
+    pub wants_override: bool,
     /// How many looks a changed workload takes to be ready.
     pub ready_ticks: u32,
     /// Whether reading an Application is a look of the controller too.
@@ -86,6 +90,8 @@ impl World {
             now_ms: START_MS,
             version: "v3.2.0+stand-in".to_owned(),
             op_ticks: 1,
+            operations_stand: false,
+            wants_override: false,
             ready_ticks: 1,
             reads_are_ticks: false,
             polls_git: true,
@@ -217,11 +223,16 @@ impl World {
         merge(&mut self.named_mut(app).object["metadata"], &json!({ "annotations": { name: value } }));
     }
 
-    /// An Application is another one's from now on: its spec is put back to what it is now.
+    /// An Application is another one's from now on: its spec is put back to what it is now. Tracked as the version does it:
+    /// by label before 3.0.
     pub fn own_by_app(&mut self, app: &str, parent: &str) {
         let id = format!("{parent}:argoproj.io/Application:{HOME}/{app}");
+        let mark = match self.version.starts_with("v2.") {
+            true => json!({ "labels": { "app.kubernetes.io/instance": parent } }),
+            false => json!({ "annotations": { "argocd.argoproj.io/tracking-id": id } }),
+        };
         let app = self.named_mut(app);
-        merge(&mut app.object["metadata"], &json!({ "annotations": { "argocd.argoproj.io/tracking-id": id } }));
+        merge(&mut app.object["metadata"], &mark);
         app.template = Some(app.object["spec"].clone());
     }
 

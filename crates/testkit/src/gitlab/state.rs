@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::{Call, Fault};
 use crate::origin::Origin;
@@ -19,6 +20,9 @@ pub(super) struct State {
     pub registry_tokens: BTreeSet<(String, String)>,
     pub hides_digests: bool,
     pub faults: Vec<Planned>,
+    /// Calls that were kept.
+    pub held: usize,
+    pub released: watch::Sender<u64>,
     /// Where everything has gone.
     pub moved_to: Option<String>,
     pub ledger: Vec<Call>,
@@ -75,6 +79,8 @@ impl State {
             registry_tokens: BTreeSet::new(),
             hides_digests: false,
             faults: Vec::new(),
+            held: 0,
+            released: watch::Sender::new(0),
             moved_to: None,
             ledger: Vec::new(),
         }
@@ -87,6 +93,12 @@ impl State {
 
     pub fn project_mut(&mut self, path: &str) -> &mut Project {
         self.projects.get_mut(path).expect("the test made this project")
+    }
+
+    /// Keeps a call until what is answered changes.
+    pub fn hold(&mut self) -> watch::Receiver<u64> {
+        self.held += 1;
+        self.released.subscribe()
     }
 
     /// The fault that this call gets, which counts as used.

@@ -153,6 +153,9 @@ fn sync(world: &mut World, request: &Request<'_>, key: &Key) -> Answer {
         let message = format!("Cannot sync to {wanted}: auto-sync currently set to {tracked}");
         return Err(Refusal::precondition(message));
     }
+    if !wanted.is_empty() && world.wants_override {
+        request.need(world, "applications", "override", &rbac_object(project_of(&object), key))?;
+    }
     let rendered = render(&object, &world.repos, &[wanted]);
     let revisions =
         rendered.map_err(|e| Refusal::precondition(format!("error resolving repo revision: {e}")))?.revisions;

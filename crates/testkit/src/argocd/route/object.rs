@@ -91,7 +91,9 @@ fn act(world: &mut World, request: &Request<'_>, key: &Key, of: &LiveKey, action
             object["spec"]["replicas"] = json!(wanted.ok_or_else(|| Refusal::invalid("replicas is required"))?);
         }
         ("Deployment" | "Rollout", "pause") => object["spec"]["paused"] = json!(true),
-        ("Deployment" | "Rollout", "resume") => object["spec"]["paused"] = json!(false),
+        ("Deployment" | "Rollout", "resume") => {
+            merge(object, &json!({ "spec": { "paused": null }, "status": { "pauseConditions": null } }));
+        }
         ("CronJob", "suspend") => object["spec"]["suspend"] = json!(true),
         ("CronJob", "resume") => object["spec"]["suspend"] = json!(false),
         _ => return Err(Refusal::invalid(format!("built-in script {action} does not exist for {}", of.1))),
