@@ -51,6 +51,8 @@ pub fn way(name: &str, app: &App, place: &Place, live: &Application, label: &str
     let write = match app.write.or_else(|| updater(live)) {
         Some(write) => write,
         None if values_file.is_some() => Write::Values,
+        // Whatever lay beside the chart would hide what the pipeline writes from then on.
+        None if app.pipeline_writes => return Err(refused("way-no-values-file")),
         None if sources.len() == 1 && sources.first().is_some_and(is_in_git) => Write::Override,
         None if owner == Owner::Nobody => Write::Spec,
         None => return Err(Failure::refused("way-unknown").arg("app", name)),
@@ -304,6 +306,11 @@ mod tests {
         let revision = || App { write: Some(Write::Revision), ..app() };
         let repository = Some("https://git.example.com/apps".to_owned());
         let in_file = App { values_repository: repository, values_file: Some("web.yaml".to_owned()), ..revision() };
+        let piped = |app: App| App { pipeline_writes: true, ..app };
+        check(piped(values()), alone(), git(json!({})), Ok("values envs/staging.yaml main"));
+        check(piped(app()), alone(), git(json!({})), Err("way-no-values-file"));
+        let said = App { write: Some(Write::Override), ..piped(app()) };
+        check(said, alone(), git(json!({})), Ok("helm web/.argocd-source-web-staging.yaml main"));
         check(revision(), alone(), git(json!({})), Ok("spec None"));
         check(revision(), alone(), chart(), Err("way-no-path"));
         check(revision(), set(), git(json!({})), Err("way-revision-file"));
