@@ -166,7 +166,9 @@ mod tests {
         let parameters = vec![("image.tag".to_owned(), Some("v2".to_owned()))];
         let parameters = Edit::Parameters { source: source.clone(), parameters };
         check(&parameters, None);
-        check(&parameters, Some("helm: {parameters: [{name: image.tag, value: v1, forceString: true}]}\n"));
+        let file =
+            "helm: {parameters: [{name: image.tag, value: v1, forceString: true}, {name: replicas, value: '2'}]}\n";
+        check(&parameters, Some(file));
         let (name, wanted) = ("shop/web".to_owned(), Some("shop/web:v2".to_owned()));
         let image = Edit::Image { source, name, wanted };
         check(&image, None);

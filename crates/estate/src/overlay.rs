@@ -1,8 +1,9 @@
 //! The file beside a chart by which Argo CD changes an Application's source: `.argocd-source-<app>.yaml`.
 //!
 //! Argo CD reads it as a JSON merge patch over the source (RFC 7386), so a list in it replaces the source's whole list. The file
-//! therefore holds the merged list: what the source says, what the file said, and what is wanted. It cannot carry the
-//! revision.
+//! therefore holds the merged list: what the source says, what the file said, and what is wanted. What the source has gained
+//! since is taken up with each write, as Argo CD Image Updater does in the same file; where both name something the file's
+//! stays, since a person may have written it. It cannot carry the revision.
 
 use naru_core::failure::Failure;
 use serde_json::{Map, Value, json};
@@ -36,6 +37,7 @@ pub fn with_parameters(
         let of_source = || own.iter().find(|it| it["name"] == json!(name)).cloned();
         put(&mut all, place, parameter.or_else(of_source));
     }
+    take_up(&mut all, &own, |it| it["name"].as_str());
     set(&mut file, "helm", "parameters", all, &own);
     write(file, old)
 }
@@ -54,6 +56,7 @@ pub fn with_image(
     let place = all.iter().position(is_it);
     let of_source = || own.iter().find(|it| is_it(it)).cloned();
     put(&mut all, place, wanted.map(|wanted| json!(wanted)).or_else(of_source));
+    take_up(&mut all, &own, |it| it.as_str().map(image_name));
     set(&mut file, "kustomize", "images", all, &own);
     write(file, old)
 }
@@ -83,6 +86,13 @@ fn put(all: &mut Vec<Value>, place: Option<usize>, item: Option<Value>) {
         (Some(place), None) => drop(all.remove(place)),
         (None, None) => {}
     }
+}
+
+/// Adds what the source names and the list does not: the list would hide it.
+fn take_up(all: &mut Vec<Value>, own: &[Value], name: fn(&Value) -> Option<&str>) {
+    let gained: Vec<Value> =
+        own.iter().filter(|it| !all.iter().any(|other| name(other) == name(it))).cloned().collect();
+    all.extend(gained);
 }
 
 /// The name of an image as Kustomize knows it: what stands before `=`, or before a tag or a digest.
@@ -213,6 +223,11 @@ mod tests {
         let read = yaml::read(&text).unwrap();
         assert_eq!(read["helm"]["parameters"][0]["name"], "zone");
         assert_eq!(read["helm"]["parameters"][1]["value"], "feature-1");
+        assert_eq!(
+            read["helm"]["parameters"][2],
+            json!({ "name": "replicas", "value": "3" }),
+            "what the source has gained"
+        );
         assert_eq!(read["kustomize"]["namePrefix"], "a");
         assert_eq!(with_parameters(&source(), Some("[1]"), &[]).unwrap_err().code, "overlay-unreadable");
     }
@@ -228,6 +243,12 @@ mod tests {
         let text = with_image(&source, None, "shop/web", Some("shop/web:2")).unwrap().unwrap();
         let merged = merged(&source, Some(&text)).unwrap();
         assert_eq!(merged["kustomize"]["images"], json!(["shop/api:1", "shop/web:2"]));
+        let gained = json!({ "kustomize": { "images": ["shop/web:1", "shop/proxy:1", "shop/api:3"] } });
+        let text = with_image(&gained, Some(&text), "shop/web", Some("shop/web:4")).unwrap().unwrap();
+        assert_eq!(
+            yaml::read(&text).unwrap()["kustomize"]["images"],
+            json!(["shop/api:1", "shop/web:4", "shop/proxy:1"])
+        );
     }
 
     #[test]
