@@ -6,13 +6,19 @@
 
 mod shop;
 
+mod beside;
 mod forward;
 mod guarded;
 mod health;
+mod held;
 mod killed;
+mod others;
 mod pins;
 mod random;
 mod refs;
 mod refused;
 mod revision;
 mod scaled;
+mod tags;
+mod versions;
+mod ways;

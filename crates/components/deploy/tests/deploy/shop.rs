@@ -163,6 +163,28 @@ impl Shop {
         std::fs::write(self.folder.path().join("apps.toml"), text).unwrap();
     }
 
+    /// `api` alone is in the catalogue, with more keys of its own and of its place.
+    pub fn only_api(&self, keys: &str, place: &str) {
+        let place = if place.is_empty() { String::new() } else { format!(", {place}") };
+        self.rewrite_catalogue(&format!(
+            "[app.api]\nrepository = '{}'\nimage = 'registry.test/shop/api'\ndeadline_s = 60\n{keys}\n\
+             env.staging = {{ application = 'api-staging', project = 'shop', branch = 'main'{place} }}\n",
+            self.gitlab.git_url("shop/code")
+        ));
+    }
+
+    /// Makes the Application of `api` anew in a namespace, its spec changed by a merge patch, with nothing of it in the
+    /// cluster.
+    pub fn remake_api(&self, namespace: &str, spec: &Value) {
+        self.argocd.world(|world| {
+            let before = world.app("api-staging")["spec"].clone();
+            world.remove_app("api-staging");
+            world.add(json!({ "metadata": { "name": "api-staging", "namespace": namespace }, "spec": before }));
+            world.change_app("api-staging", &json!({ "spec": spec }));
+        });
+        self.argocd.settle();
+    }
+
     /// A commit on a branch of the code, whose images are there; answers their tag.
     pub fn push(&self, branch: &str) -> String {
         let (commit, tag) = self.push_unbuilt(branch);
@@ -264,15 +286,25 @@ impl Shop {
 
     /// The file of overrides of an app, as Git has it.
     pub fn overlay(&self, app: &str) -> String {
-        let file = self.charts.file("main", &format!("{app}/.argocd-source-{app}-staging.yaml"));
-        file.map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or_default()
+        self.file(&format!("{app}/.argocd-source-{app}-staging.yaml"))
+    }
+
+    /// A file of the charts, as Git has it; empty where there is none.
+    pub fn file(&self, path: &str) -> String {
+        self.charts.file("main", path).map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or_default()
     }
 
     /// The image that an app runs by.
     pub fn image(&self, app: &str) -> String {
+        self.images(&format!("{app}-staging"), "Deployment", app)[0].clone()
+    }
+
+    /// The images that an object runs by.
+    pub fn images(&self, application: &str, kind: &str, name: &str) -> Vec<String> {
         self.argocd.world(|world| {
-            let live = world.live(&format!("{app}-staging"), "Deployment", app).unwrap();
-            live["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
+            let live = world.live(application, kind, name).unwrap();
+            let containers = live["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+            containers.iter().map(|container| container["image"].as_str().unwrap().to_owned()).collect()
         })
     }
 
@@ -340,6 +372,21 @@ impl Life {
         let words: Vec<&str> = words.split_whitespace().collect();
         let answer = self.say("deploy", json!({ "words": words }))?;
         Ok(answer.data["operation"]["id"].as_str().unwrap().parse().unwrap())
+    }
+
+    /// Says a word that asks for an operation; answers its id.
+    pub fn ask(&self, path: &str, args: Value) -> Id {
+        self.say(path, args).unwrap().data["operation"]["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Deploys, and sees it through.
+    pub fn deployed(&self, words: &str) -> Operation {
+        self.until(self.deploy(words).unwrap(), State::Done)
+    }
+
+    /// Takes an operation back, and sees it through.
+    pub fn undone(&self, id: Id) -> Operation {
+        self.until(self.ask("op undo", json!({ "operation": id })), State::Done)
     }
 
     pub fn until(&self, id: Id, state: State) -> Operation {
