@@ -89,11 +89,29 @@ pub fn set(text: &str, path: &[&str], wanted: &str) -> Result<String, Failure> {
     if old.is_empty() || old.contains('\n') {
         return Err(single);
     }
-    let kept = old.len() - old.trim_end().len();
-    let written = format!("{before}{}{}{after}", quoted(wanted, old), &old[old.len() - kept..]);
+    let written = format!("{before}{}{}{after}", quoted(wanted, old), &old[end_of(old)..]);
     // The proof of the pudding: nothing else may have become another value.
     check(text, &written, path, wanted)?;
     Ok(written)
+}
+
+/// Where a single value ends: the parser counts the white space behind it as well, and a comment behind a quoted one.
+fn end_of(text: &str) -> usize {
+    let mut chars = text.char_indices().peekable();
+    let quote = match chars.next() {
+        Some((_, quote @ ('\'' | '"'))) => quote,
+        _ => return text.trim_end().len(),
+    };
+    while let Some((at, c)) = chars.next() {
+        let is_twice = || quote == '\'' && text[at + 1..].starts_with(quote);
+        match c {
+            '\\' if quote == '"' => drop(chars.next()),
+            _ if c == quote && is_twice() => drop(chars.next()),
+            _ if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn key_of(node: &MarkedYaml) -> Option<String> {
@@ -165,6 +183,21 @@ mod tests {
         check(&["image", "pull"], "Never", "'Always'>'Never'");
         check(&["list", "1", "a"], "y\"z", "\"x\">\"y\\\"z\"");
         check(&["list", "0", "a"], "two", "a: 1>a: two");
+    }
+
+    #[test]
+    fn a_comment_behind_a_quoted_value_stays() {
+        let check = |old: &str, new: &str| {
+            let text = |value: &str| format!("tag: {value}  # it's \"ours\", 우리 것\nnext: 1\n");
+            assert_eq!(set(&text(old), &["tag"], "v2").unwrap(), text(new), "{old}");
+        };
+        check("v1", "v2");
+        check("'v1'", "'v2'");
+        check("''", "'v2'");
+        check("'it''s'", "'v2'");
+        check("\"\"", "\"v2\"");
+        check("\"a \\\"b\\\" #c\"", "\"v2\"");
+        assert_eq!(set("{ tag: 'v1' , a: \"#\" } # c\n", &["tag"], "v2").unwrap(), "{ tag: 'v2' , a: \"#\" } # c\n");
     }
 
     #[test]
