@@ -57,6 +57,14 @@ impl SpecEdit {
         (old != new).then(|| patch(new))
     }
 
+    /// Has a parameter be so as well; an image and a revision have none.
+    pub fn put(&mut self, key: &str, value: &str) {
+        if let SpecEdit::Parameters(parameters) = self {
+            parameters.retain(|(name, _)| name != key);
+            parameters.push((key.to_owned(), Some(value.to_owned())));
+        }
+    }
+
     /// What is there now of what it changes, for people.
     pub fn current(&self, source: &Value, image_key: &str) -> String {
         match self {

@@ -21,7 +21,7 @@ use naru_operation::kind::{Outcome, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::edit::FileEdit;
+use crate::edit::{Digest, FileEdit};
 use crate::estate::Estate;
 use crate::overlay;
 use crate::place::followed;
@@ -64,6 +64,9 @@ pub struct Spec {
     pub source: Option<usize>,
     /// What is to be otherwise there.
     pub edit: SpecEdit,
+    /// A digest that is known once an image is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// An image that is to be there.
@@ -140,12 +143,17 @@ pub(crate) fn commit_of(work: &Work) -> Result<Commit, Failure> {
     let mut commit: Commit = args(work)?;
     for edit in &mut commit.edits {
         let Some(coming) = &edit.digest else { continue };
-        let note = work.needed.iter().find(|note| note["image"] == coming.image);
-        if let Some(digest) = note.and_then(|note| note["digest"].as_str()) {
+        if let Some(digest) = found(work, coming) {
             edit.edit.put(&coming.key, digest);
         }
     }
     Ok(commit)
+}
+
+/// The digest of an image that was waited for.
+fn found<'a>(work: &'a Work, coming: &Digest) -> Option<&'a str> {
+    let note = work.needed.iter().find(|note| note["image"] == coming.image)?;
+    note["digest"].as_str()
 }
 
 /// A commit as it is asked of the repository.
@@ -216,7 +224,10 @@ pub async fn read(
 
 /// Changes an Application's spec, which nobody else writes.
 pub async fn spec(estate: &Estate, work: &Work) -> Result<Outcome, Failure> {
-    let Spec { app, source, edit } = args(work)?;
+    let Spec { app, source, mut edit, digest } = args(work)?;
+    if let Some((coming, digest)) = digest.as_ref().and_then(|coming| Some((coming, found(work, coming)?))) {
+        edit.put(&coming.key, digest);
+    }
     let live = estate.argocd()?.app(&app, Refresh::No).await?;
     let patch = match source {
         None => edit.patch(&live.spec["source"]).map(|patch| json!({ "spec": { "source": patch } })),

@@ -110,7 +110,7 @@ fn follow(seen: Seen, files: &Files) -> Result<Looked, Failure> {
     let (write, was) = match way {
         Way::Spec { source } => {
             let edit = SpecEdit::Revision(name.clone());
-            (write_spec(place, source, edit, source_of(&live, source)), now)
+            (write_spec(place, source, edit, None, source_of(&live, source)), now)
         }
         Way::File { url, branch, path, .. } => {
             let (branch, old) = files.get(&url, branch.as_deref(), &path)?;
@@ -200,7 +200,7 @@ fn written(seen: &Seen, files: &Files) -> Result<(Option<Write>, String, Option<
                 _ => SpecEdit::Parameters(values),
             };
             let was = edit.current(now, &app.image_key);
-            Ok((write_spec(place, *source, edit, now), was, None))
+            Ok((write_spec(place, *source, edit, coming, now), was, None))
         }
     }
 }
@@ -214,10 +214,16 @@ fn source_of(live: &Application, place: Option<usize>) -> &Value {
 }
 
 /// The write of a spec; none where it is written so already.
-fn write_spec(place: &Place, source: Option<usize>, edit: SpecEdit, now: &Value) -> Option<Write> {
+fn write_spec(
+    place: &Place,
+    source: Option<usize>,
+    edit: SpecEdit,
+    coming: Option<Digest>,
+    now: &Value,
+) -> Option<Write> {
     edit.patch(now)?;
-    let spec = |edit: SpecEdit| Spec { app: reference(place), source, edit };
-    Some(Write::Spec { back: spec(edit.back(now)), spec: spec(edit) })
+    let spec = |edit: SpecEdit, digest| Spec { app: reference(place), source, edit, digest };
+    Some(Write::Spec { back: spec(edit.back(now), None), spec: spec(edit, coming) })
 }
 
 /// The edit with the values that are wanted.
