@@ -102,24 +102,27 @@ fn at_a_merge_request_that_is_opened_and_at_one_that_is_merged() {
     shop.charts.protect("main");
     let opened =
         |shop: &Shop| (shop.gitlab.merge_requests("shop/charts").len(), shop.gitlab.calls("POST", "/merge_requests"));
+    shop.gitlab.fault_at("POST", PUSH, GitlabFault::Hold, 1);
     shop.gitlab.fault_at("POST", "/merge_requests", GitlabFault::Hold, 1);
     let id = shop.deploy("api").unwrap();
-    killed_at(&mut shop, 0, |shop| assert_eq!(opened(shop), (1, 1)));
+    killed_at(&mut shop, 0, |shop| assert_eq!(opened(shop), (0, 0), "its branch alone is there"));
+    killed_at(&mut shop, 1, |shop| assert_eq!(opened(shop), (1, 1)));
     shop.until_waiting(id, "merge-waits");
     assert_eq!(opened(&shop), (1, 1), "the one that is there is found");
     shop.gitlab.fault_at("GET", "/merge_requests/1", GitlabFault::Hold, 1);
-    killed_at(&mut shop, 1, |shop| drop(shop.gitlab.merge("shop/charts", 1)));
+    killed_at(&mut shop, 2, |shop| drop(shop.gitlab.merge("shop/charts", 1)));
     shop.until(id, State::Done);
     assert_eq!((shop.image("api"), shop.commits().len()), (image(&tag), 1));
 
     shop.gitlab.fault_at("POST", "/merge_requests", GitlabFault::Hold, 1);
     let back = shop.ask("op undo", json!({ "operation": id }));
-    killed_at(&mut shop, 2, |_| ());
+    killed_at(&mut shop, 3, |_| ());
     shop.until_waiting(back, "merge-waits");
     assert_eq!(opened(&shop), (2, 2));
     shop.gitlab.merge("shop/charts", 2);
     shop.until(back, State::Done);
     assert_eq!((shop.image("api"), shop.commits().len(), opened(&shop)), (image("main-first"), 2, (2, 2)));
+    assert_eq!(shop.gitlab.calls("POST", PUSH), 2, "each branch was pushed once");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Where a change is written: each way that there is, to the end and back.
 
+use naru_operation::operation::State;
 use naru_testkit::origin::Origin;
 use serde_json::{Value, json};
 
@@ -73,8 +74,15 @@ fn a_key_of_a_values_file_is_set_and_all_else_in_the_file_stays() {
     assert_eq!(shop.image("api"), api("main-first"));
 }
 
-/// `api` comes out of a registry of charts, its values out of a repository of their own.
-fn of_registry(shop: &Shop, values: &Origin, owner: Option<&str>) {
+/// The chart of `api`: out of a registry, or out of Git.
+#[derive(Clone, Copy)]
+enum Chart {
+    Registry,
+    Git,
+}
+
+/// `api` has its values out of a repository of their own.
+fn with_values(shop: &Shop, chart: Chart, values: &Origin, owner: Option<&str>) {
     let (template, url) = (deployment("image.tag"), values.url());
     let file = "# 값\nimage:\n  tag: main-first # here\n";
     values.commit("main", &[("staging/api.yaml", Some(file.as_bytes()))], "Values");
@@ -84,9 +92,11 @@ fn of_registry(shop: &Shop, values: &Origin, owner: Option<&str>) {
         world.repo(REGISTRY).commit("1.4.0", "Other <other@example.com>", "1.4.0", &files);
         world.use_git(&url, &values.path());
     });
-    let chart = json!({
-        "repoURL": REGISTRY, "chart": "api", "targetRevision": "1.4.0", "helm": { "valueFiles": ["$values/staging/api.yaml"] },
-    });
+    let helm = json!({ "valueFiles": ["$values/staging/api.yaml"] });
+    let chart = match chart {
+        Chart::Registry => json!({ "repoURL": REGISTRY, "chart": "api", "targetRevision": "1.4.0", "helm": helm }),
+        Chart::Git => json!({ "repoURL": shop.charts_url, "path": "api", "targetRevision": "main", "helm": helm }),
+    };
     let sources = json!([chart, { "repoURL": url, "ref": "values", "targetRevision": "main" }]);
     shop.remake_api("argocd", &json!({ "source": null, "sources": sources }));
     if let Some(owner) = owner {
@@ -95,28 +105,30 @@ fn of_registry(shop: &Shop, values: &Origin, owner: Option<&str>) {
 }
 
 #[test]
-fn the_values_of_a_chart_of_a_registry_are_written_where_the_source_refers_to() {
-    let (shop, values) = (Shop::new(), Origin::new());
-    // Whoever owns it would put a spec back.
-    of_registry(&shop, &values, Some("root"));
-    shop.only_api("values_file = 'staging/api.yaml'", "");
-    let text = || String::from_utf8(values.file("main", "staging/api.yaml").unwrap()).unwrap();
-    let (before, owned) = (text(), spec(&shop));
-    let tag = shop.push("main");
-    let id = shop.deployed("api").brief.id;
-    assert_eq!((text(), shop.image("api")), (before.replace("main-first", &tag), api(&tag)));
-    let log = values.log("main");
-    assert!(log[0].message.contains("Naru-Operation: ") && !log[1].message.contains("Naru-Operation: "), "{log:?}");
-    assert_eq!((shop.commits(), patches(&shop), spec(&shop)), (vec![], 0, owned));
-    assert_eq!(shop.deployed("api").plan.steps, [], "the same once more is nothing to do");
-    shop.undone(id);
-    assert_eq!((text(), shop.image("api")), (before, api("main-first")));
+fn values_that_a_source_refers_to_are_written_in_their_own_repository() {
+    for chart in [Chart::Registry, Chart::Git] {
+        let (shop, values) = (Shop::new(), Origin::new());
+        // Whoever owns it would put a spec back.
+        with_values(&shop, chart, &values, Some("root"));
+        shop.only_api("values_file = 'staging/api.yaml'", "");
+        let text = || String::from_utf8(values.file("main", "staging/api.yaml").unwrap()).unwrap();
+        let (before, owned) = (text(), spec(&shop));
+        let tag = shop.push("main");
+        let id = shop.deployed("api").brief.id;
+        assert_eq!((text(), shop.image("api")), (before.replace("main-first", &tag), api(&tag)));
+        let log = values.log("main");
+        assert!(log[0].message.contains("Naru-Operation: ") && !log[1].message.contains("Naru-Operation: "), "{log:?}");
+        assert_eq!((shop.commits(), patches(&shop), spec(&shop)), (vec![], 0, owned));
+        assert_eq!(shop.deployed("api").plan.steps, [], "the same once more is nothing to do");
+        shop.undone(id);
+        assert_eq!((text(), shop.image("api")), (before, api("main-first")));
+    }
 }
 
 #[test]
 fn the_spec_of_an_application_that_nobody_owns_is_patched_once_and_back() {
     let (shop, values) = (Shop::new(), Origin::new());
-    of_registry(&shop, &values, None);
+    with_values(&shop, Chart::Registry, &values, None);
     shop.only_api("", "");
     let before = spec(&shop);
     let tag = shop.push("main");
@@ -207,4 +219,29 @@ fn an_image_of_kustomize_is_written_into_a_spec_that_nobody_owns() {
     shop.undone(id);
     assert_eq!((spec(&shop), patches(&shop)), (before, 2));
     assert_eq!(shop.images("api-staging", "Deployment", "api"), [api("main-first"), "shop/proxy:2".to_owned()]);
+}
+
+#[test]
+fn the_digest_of_an_image_that_was_being_built_is_written_into_a_values_file_and_into_a_spec() {
+    let ways = ["write = 'values'\nvalues_file = 'api/values.yaml'", "write = 'spec'"];
+    for way in ways {
+        let shop = Shop::new();
+        let values = "image:\n  tag: main-first\n  digest: \"\" # of the tag\n";
+        shop.charts.commit("main", &[("api/values.yaml", Some(values.as_bytes()))], "Values");
+        shop.remake_api("argocd", &json!({}));
+        shop.only_api(&format!("digest_key = 'image.digest'\n{way}"), "");
+        let (commit, tag) = shop.push_unbuilt("main");
+        shop.gitlab.pipeline("shop/code", &commit, "main", "running");
+        let id = shop.deploy("api").unwrap();
+        shop.until_waiting(id, "pipeline-running");
+        let digest = shop.gitlab.push_image("shop/api", &tag);
+        shop.until(id, State::Done);
+        let written = shop.file("api/values.yaml") + &spec(&shop)["source"]["helm"]["parameters"].to_string();
+        assert!(written.contains(&tag) && written.contains(&digest), "{written}");
+        assert_eq!(shop.deployed("api").plan.steps, [], "{way}: the same once more is nothing to do");
+        shop.undone(id);
+        let written = shop.file("api/values.yaml") + &spec(&shop)["source"]["helm"]["parameters"].to_string();
+        assert!(!written.contains(&tag) && !written.contains(&digest), "{written}");
+        assert_eq!((shop.file("api/values.yaml").as_str(), shop.image("api")), (values, api("main-first")));
+    }
 }
