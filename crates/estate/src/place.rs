@@ -39,6 +39,11 @@ pub fn reference(place: &Place) -> AppRef {
 /// Finds where a change of the app's image is written. Refuses, with the reason, what cannot be changed.
 pub fn way(name: &str, app: &App, place: &Place, live: &Application, label: &str) -> Result<Way, Failure> {
     let refused = |code: &str| Failure::new(naru_core::failure::Kind::Refused, code).arg("app", name);
+    // Before 2.5 Argo CD knows no namespaces, and answers with the Application of that name in its own.
+    let namespace = live.metadata.namespace.as_str();
+    if place.namespace.as_ref().is_some_and(|wanted| wanted != namespace) {
+        return Err(Failure::not_found("app-gone").arg("app", name).arg("application", &place.application));
+    }
     let owner = owner(live, label);
     if owner == Owner::Hydrator {
         return Err(Failure::refused("way-hydrated").arg("app", name));
@@ -259,6 +264,19 @@ mod tests {
         check("", Ok(false));
         check("Directory", Err("way-plain"));
         check("Plugin", Err("way-plain"));
+    }
+
+    #[test]
+    fn an_application_of_another_namespace_is_another_one() {
+        let place = Place { namespace: Some("team-a".to_owned()), ..Place::default() };
+        let check = |namespace: &str, expect: Result<(), &str>| {
+            let live = json!({ "metadata": { "name": "web", "namespace": namespace }, "spec": git(json!({})) });
+            let live: Application = serde_json::from_value(live).unwrap();
+            let found = way("web", &App::default(), &place, &live, "app.kubernetes.io/instance");
+            assert_eq!(found.map(drop).map_err(|failure| failure.code), expect.map_err(str::to_owned), "{namespace}");
+        };
+        check("team-a", Ok(()));
+        check("argocd", Err("app-gone"));
     }
 
     #[test]

@@ -227,9 +227,9 @@ impl World {
     /// by label before 3.0.
     pub fn own_by_app(&mut self, app: &str, parent: &str) {
         let id = format!("{parent}:argoproj.io/Application:{HOME}/{app}");
-        let mark = match self.version.starts_with("v2.") {
-            true => json!({ "labels": { "app.kubernetes.io/instance": parent } }),
-            false => json!({ "annotations": { "argocd.argoproj.io/tracking-id": id } }),
+        let mark = match self.is_since(3, 0) {
+            true => json!({ "annotations": { "argocd.argoproj.io/tracking-id": id } }),
+            false => json!({ "labels": { "app.kubernetes.io/instance": parent } }),
         };
         let app = self.named_mut(app);
         merge(&mut app.object["metadata"], &mark);
@@ -281,6 +281,12 @@ impl World {
         if let Some(app) = self.apps.remove(key) {
             self.deleted.push(app.object);
         }
+    }
+
+    /// Whether it says that it is this version or a later one.
+    pub(super) fn is_since(&self, major: u32, minor: u32) -> bool {
+        let mut numbers = self.version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or_default());
+        (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) >= (major, minor)
     }
 
     pub(super) fn next_version(&mut self) -> String {

@@ -87,3 +87,34 @@ fn who_owns_an_application_is_found_by_label_or_by_annotation() {
         assert_eq!(writes(&shop), Vec::<String>::new());
     }
 }
+
+#[test]
+fn an_application_of_a_namespace_that_an_old_server_does_not_know_is_not_mistaken_for_another() {
+    for version in VERSIONS {
+        let shop = shop_of(version, &["get", "sync"]);
+        shop.only_api("", "namespace = 'team-a'");
+        // Both have the name, and it is the other one that is to be deployed.
+        shop.argocd.world(|world| {
+            let spec = world.app("api-staging")["spec"].clone();
+            world.add(json!({ "metadata": { "name": "api-staging", "namespace": "team-a" }, "spec": spec }));
+        });
+        shop.argocd.settle();
+        shop.push("main");
+        match version {
+            version if version.starts_with("v2.") => {
+                assert_eq!(shop.deploy("api").unwrap_err().code, "app-gone", "{version}");
+                assert_eq!((shop.commits(), writes(&shop)), (vec![], vec![]));
+            }
+            _ => {
+                shop.deployed("api");
+                let names = |call: &str| {
+                    let calls = shop.argocd.calls(call);
+                    calls
+                        .iter()
+                        .all(|it| it.parameter("appNamespace").or(it.body["appNamespace"].as_str()) == Some("team-a"))
+                };
+                assert!(names("api-staging") && shop.overlay("api").is_empty(), "{version}");
+            }
+        }
+    }
+}

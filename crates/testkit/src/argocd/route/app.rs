@@ -11,7 +11,9 @@ use crate::argocd::window::{is_about, is_open};
 use crate::argocd::world::{HOME, Key, project_of, time};
 
 pub fn answer(world: &mut World, request: &Request<'_>, name: &str, below: &[&str]) -> Answer {
-    let namespace = request.query("appNamespace").or_else(|| request.text("appNamespace")).unwrap_or(HOME);
+    let asked = request.query("appNamespace").or_else(|| request.text("appNamespace"));
+    // What a server does not know it leaves aside.
+    let namespace = asked.filter(|_| world.is_since(2, 5)).unwrap_or(HOME);
     let key = (namespace.to_owned(), name.to_owned());
     match (request.entry.method.as_str(), below) {
         ("GET", []) => {

@@ -23,10 +23,10 @@ pub fn answer(world: &mut World, request: &Request<'_>, key: &Key, below: &[&str
         ("POST", ["resource"]) => {
             let of = chosen(|name| request.query(name));
             let action = format!("update/{}/{}/{}/{}", of.0, of.1, of.2, of.3);
-            find(world, request, key, if is_3(world) { &action } else { "update" })?;
+            find(world, request, key, if world.is_since(3, 0) { &action } else { "update" })?;
             change(world, request, key, &of)
         }
-        ("POST", ["resource", "actions", "v2"]) if has_v2(world) => {
+        ("POST", ["resource", "actions", "v2"]) if world.is_since(3, 1) => {
             let of = chosen(|name| request.text(name));
             let action = request.text("action").unwrap_or_default().to_owned();
             act(world, request, key, &of, &action)
@@ -38,14 +38,6 @@ pub fn answer(world: &mut World, request: &Request<'_>, key: &Key, below: &[&str
         }
         _ => Err(Refusal::not_found("Not Found")),
     }
-}
-
-fn is_3(world: &World) -> bool {
-    !world.version.starts_with("v2.")
-}
-
-fn has_v2(world: &World) -> bool {
-    is_3(world) && !world.version.starts_with("v3.0")
 }
 
 fn chosen<'a>(read: impl Fn(&str) -> Option<&'a str>) -> LiveKey {
