@@ -92,7 +92,13 @@ impl Estate {
             };
             Failure::refused(code).arg("path", path.display()).cause(error)
         };
-        Catalogue::read(&tokio::fs::read_to_string(&path).await.map_err(|error| unreadable(&error))?)
+        let mut catalogue =
+            Catalogue::read(&tokio::fs::read_to_string(&path).await.map_err(|error| unreadable(&error))?)?;
+        // Argo CD names its own namespace nowhere, neither in the file beside a chart nor in a line of policy.
+        for place in catalogue.app.values_mut().flat_map(|app| app.env.values_mut()) {
+            place.namespace.take_if(|namespace| *namespace == self.config.argocd_namespace);
+        }
+        Ok(catalogue)
     }
 
     /// The Argo CD.

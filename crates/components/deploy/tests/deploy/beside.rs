@@ -112,3 +112,17 @@ fn outside_argo_cds_own_namespace_the_file_is_named_after_both() {
     shop.undone(id);
     assert_eq!((runs(&shop).as_str(), shop.file(path).as_str()), ("3 none of-the-spec", ""));
 }
+
+#[test]
+fn its_own_namespace_is_in_no_name_even_where_somebody_says_it() {
+    let shop = Shop::new();
+    with_parameters(&shop, "argocd");
+    shop.only_api("", "namespace = 'argocd'");
+    let tag = shop.push("main");
+    shop.deployed("api");
+    assert_eq!(parameters(&shop.overlay("api")), ["pods=3".to_owned(), format!("image.tag={tag}")]);
+    assert_eq!(
+        (runs(&shop), shop.file("api/.argocd-source-argocd_api-staging.yaml").as_str()),
+        (format!("3 none {tag}"), "")
+    );
+}
