@@ -1,7 +1,8 @@
-//! Many random runs: deploys, rollbacks, ways back and locks at random, an Argo CD that fails at random, kills at random
-//! calls. No deploy is lost or made twice, what runs is what the last one wanted, and no lock is lifted by a run.
+//! Many random runs: deploys, rollbacks, ways back and locks at random, an Argo CD, a GitLab and a Git server that fail at
+//! random, kills at random calls. No deploy is lost or made twice, what runs is what the last one wanted, and no lock is
+//! lifted by a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use naru_core::failure::Kind;
@@ -10,12 +11,13 @@ use naru_operation::course::StepState;
 use naru_operation::grant::Sight;
 use naru_operation::operation::{self, State};
 use naru_testkit::argocd::fault::Fault;
+use naru_testkit::gitlab::Fault as GitlabFault;
 use naru_testkit::random::{Random, seeds};
 use naru_testkit::wait::{PATIENCE, eventually};
 use naru_web::role::{Actor, Role};
 use serde_json::json;
 
-use crate::shop::{APPS, Shop};
+use crate::shop::{APPS, Shop, developer};
 
 /// Runs at once where nothing else is said: most of one is waiting.
 const AT_ONCE: u64 = 4;
@@ -23,6 +25,8 @@ const AT_ONCE: u64 = 4;
 const ASKED: u64 = 5;
 /// Kills of one run.
 const KILLS: u64 = 6;
+/// What may be locked.
+const SCOPES: [&str; 5] = ["web@staging", "api@staging", "api", "staging", "all"];
 
 #[test]
 fn random_runs_end_in_order() {
@@ -52,18 +56,23 @@ impl Drop for Told {
     }
 }
 
+/// Somebody else, whose locks keep the developer out.
+fn other() -> Actor {
+    Actor::new("other", Role::Operate)
+}
+
+/// Locks that stand, by the id of each.
+type Locks = BTreeMap<String, (String, Actor)>;
+
 fn run(seed: u64) {
     let _told = Told(seed);
     let mut random = Random::new(seed);
     let mut shop = Shop::new();
     let mut asked: Vec<Id> = Vec::new();
-    let is_locked = random.below(3) == 0;
-    if is_locked {
-        let other = Actor::new("other", Role::Operate);
-        shop.say_as(&other, "lock", json!({ "scope": "web@staging", "words": ["for", "1h", "theirs"] })).unwrap();
-    }
+    let mut locks = Locks::new();
     for _ in 0..ASKED {
         fail_somewhere(&shop, &mut random);
+        lock_or_unlock(&shop, &mut random, &mut locks);
         asked.extend(ask(&shop, &mut random, &asked));
         if random.below(2) == 0 {
             kill_at_a_call(&mut shop, &mut random);
@@ -72,26 +81,88 @@ fn run(seed: u64) {
     for _ in 0..random.below(KILLS) {
         kill_at_a_call(&mut shop, &mut random);
     }
-    // Whatever is still held is answered.
-    shop.argocd.release();
-    for id in &asked {
-        shop.wait(eventually(&format!("seed {seed}: the end of {id}"), PATIENCE * 4, async || {
-            let (operation, _) = operation::show(shop.store(), *id).await.unwrap().unwrap();
-            shop.argocd.release();
-            operation.brief.state.is_over().then_some(())
-        }));
+    // Whatever is still held is answered, and what a lock keeps back is all that is left.
+    let is_left = |states: &[(State, Option<String>)]| {
+        states.iter().all(|(state, why)| state.is_over() || why.as_deref() == Some("operation-locked"))
+    };
+    settle(&shop, seed, &asked, is_left);
+    assert_eq!(standing(&shop), locks.keys().cloned().collect(), "a lock was lifted, or left behind");
+    for (scope, owner) in locks.values() {
+        shop.say_as(owner, "unlock", json!({ "scope": scope })).unwrap();
     }
+    settle(&shop, seed, &asked, |states| states.iter().all(|(state, _)| state.is_over()));
+    assert_eq!(standing(&shop), BTreeSet::new(), "a run left a lock behind");
     check(&shop, &asked);
-    let locks = shop.say("queue", json!({})).unwrap().data["locks"].as_array().unwrap().len();
-    assert_eq!(locks, usize::from(is_locked), "a lock was lifted, or left behind");
 }
 
-/// Argo CD fails at a call to come.
+/// Answers what is held until all that was asked for stands as it is meant to.
+fn settle(shop: &Shop, seed: u64, asked: &[Id], is_it: impl Fn(&[(State, Option<String>)]) -> bool) {
+    shop.wait(eventually(&format!("seed {seed}: its end"), PATIENCE * 4, async || {
+        shop.argocd.release();
+        shop.gitlab.release();
+        let mut states = Vec::new();
+        for id in asked {
+            let brief = operation::show(shop.store(), *id).await.unwrap().unwrap().0.brief;
+            states.push((brief.state, brief.why.map(|why| why.code)));
+        }
+        is_it(&states).then_some(())
+    }));
+}
+
+/// The ids of the locks that there are.
+fn standing(shop: &Shop) -> BTreeSet<String> {
+    let queue = shop.say("queue", json!({})).unwrap();
+    queue.data["locks"].as_array().unwrap().iter().map(|lock| lock["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Somebody locks something, or somebody lifts a lock: their own, and nobody else's.
+fn lock_or_unlock(shop: &Shop, random: &mut Random, locks: &mut Locks) {
+    let who = if random.below(2) == 0 { other() } else { developer() };
+    let scope = random.pick(&SCOPES);
+    if random.below(3) == 0 {
+        let said = shop.say_as(&who, "lock", json!({ "scope": scope, "words": ["for", "1h", "theirs"] }));
+        match said {
+            Ok(answer) => {
+                let id = answer.data["id"].as_str().unwrap().to_owned();
+                // One's own lock on the same is set anew.
+                locks.retain(|_, (before, owner)| (before.as_str(), &owner.name) != (scope, &who.name));
+                locks.insert(id, (scope.to_owned(), who));
+            }
+            Err(failure) => assert_eq!(failure.code, "operation-locked", "{failure}"),
+        }
+        return;
+    }
+    if random.below(3) == 0 {
+        let is_own = locks.values().any(|(on, owner)| on == scope && owner.name == who.name);
+        let said = shop.say_as(&who, "unlock", json!({ "scope": scope }));
+        match said {
+            Ok(_) => {
+                assert!(is_own, "{} lifted what is not theirs on {scope}", who.name);
+                locks.retain(|_, (on, owner)| on != scope || owner.name != who.name);
+            }
+            Err(failure) => {
+                let no = ["operation-lock-none", "operation-lock-others"];
+                assert!(!is_own && no.contains(&failure.code.as_str()), "{failure}");
+            }
+        }
+    }
+}
+
+/// Argo CD or GitLab fails at a call to come.
 fn fail_somewhere(shop: &Shop, random: &mut Random) {
     let faults = [Fault::Status(503), Fault::Hold, Fault::DropBefore, Fault::DropAfter];
-    let places = ["GET /api/v1/applications/api-staging", "POST /api/v1/applications/web-staging/sync"];
-    if random.below(2) == 0 {
-        shop.argocd.fault_at(random.pick(&places), random.pick(&faults));
+    let places = [
+        "GET /api/v1/applications/api-staging",
+        "POST /api/v1/applications/web-staging/sync",
+        "POST /api/v1/applications/api-staging/sync",
+    ];
+    match random.below(4) {
+        0 | 1 => shop.argocd.fault_at(random.pick(&places), random.pick(&faults)),
+        2 => {
+            let faults = [GitlabFault::Status(502), GitlabFault::LoseAnswer];
+            shop.gitlab.fault(random.pick(&["/v2/", "/pipelines"]), random.pick(&faults), 1);
+        }
+        _ => {}
     }
 }
 
@@ -126,20 +197,48 @@ fn ask(shop: &Shop, random: &mut Random, before: &[Id]) -> Option<Id> {
     }
 }
 
-/// Kills naru some calls from now, or at the end of all it has to do, and starts it again.
+/// Kills naru some calls from now, while Argo CD holds a call or Git a push, or at the end of all it has to do; and starts it
+/// again.
 fn kill_at_a_call(shop: &mut Shop, random: &mut Random) {
     let calls = shop.argocd.ledger().len() + random.below(8) as usize;
+    let (held, charts) = (held(shop), shop.charts.clone());
+    let pushes = (random.below(4) == 0).then(|| charts.hold_pushes());
+    let pushed = pushes.as_ref().map_or(0, |pushes| pushes.count());
     shop.wait(eventually("some calls, or rest", PATIENCE, async || {
-        let open = operation::open(shop.store(), &Sight::Everything, 1).await.unwrap();
-        (open.is_empty() || shop.argocd.ledger().len() >= calls).then_some(())
+        let open = operation::open(shop.store(), &Sight::Everything, 50).await.unwrap();
+        let rests = open.iter().all(|it| it.why.as_ref().is_some_and(|why| why.code == "operation-locked"));
+        let is_held = self::held(shop) > held || pushes.as_ref().is_some_and(|pushes| pushes.count() > pushed);
+        (rests || is_held || shop.argocd.ledger().len() >= calls).then_some(())
     }));
     shop.kill();
+    // What was pushed before may be taken after.
+    drop(pushes);
     shop.argocd.release();
     shop.start();
 }
 
-/// Each app runs what the last operation on it wanted, where that is done, and every commit that a step tells of is there.
+/// Calls that Argo CD has held so far.
+fn held(shop: &Shop) -> usize {
+    shop.argocd.ledger().iter().filter(|call| call.fault == Some(Fault::Hold)).count()
+}
+
+/// Each app runs what the last operation on it wanted, where that is done, every commit that a step tells of is there, and no
+/// step was synced twice.
 fn check(shop: &Shop, asked: &[Id]) {
+    let mut synced: BTreeMap<String, usize> = BTreeMap::new();
+    for call in shop.argocd.ledger() {
+        let is_done = call.status == 200 && !matches!(call.fault, Some(Fault::DropBefore | Fault::Status(_)));
+        if call.method == "POST" && call.path.ends_with("/sync") && is_done {
+            let infos = call.body["infos"].as_array().unwrap();
+            let mark = infos.iter().find(|info| info["name"] == "naru").unwrap()["value"].as_str().unwrap();
+            *synced.entry(mark.to_owned()).or_default() += 1;
+        }
+    }
+    for (mark, times) in synced {
+        assert_eq!(times, 1, "the step {mark} was synced more than once");
+        let operation: Id = mark.split('/').next().unwrap().parse().unwrap();
+        assert!(asked.contains(&operation), "{mark} is a sync that nobody asked for");
+    }
     let log: Vec<String> = shop.charts.log("main").into_iter().map(|written| written.id).collect();
     let mut wanted: BTreeMap<&str, Option<String>> = BTreeMap::new();
     let mut all: Vec<_> =
