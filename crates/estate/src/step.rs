@@ -37,6 +37,8 @@ const LOOK_AT_PIPELINE: Duration = Duration::from_secs(10);
 const LOOK_AT_JOBS: Duration = Duration::from_secs(5);
 /// Jobs that are named, of those that run.
 const JOBS_SHOWN: usize = 5;
+/// A pipeline that goes on when a person says so.
+const PIPELINE_MANUAL: &str = "pipeline-manual";
 /// The name under which an operation of Argo CD carries ours.
 const MARK: &str = "naru";
 /// The trailer by which a commit is found again.
@@ -266,6 +268,10 @@ pub async fn image(estate: &Estate, work: &Work) -> Result<Outcome, Failure> {
     let image: Image = args(work)?;
     match look_at(estate, &image).await? {
         Found::There(digest) => Ok(Outcome::Done { note: json!({ "image": image.whole(), "digest": digest }) }),
+        // Somebody has to press a button there.
+        Found::Coming(why) if why.code == PIPELINE_MANUAL => {
+            Ok(Outcome::WaitsForPerson { why, note: Value::Null, again: LOOK_AT_PIPELINE })
+        }
         Found::Coming(why) => Ok(Outcome::NotYet { why, note: Value::Null, again: LOOK_AT_PIPELINE }),
     }
 }
@@ -326,9 +332,7 @@ pub async fn look_at(estate: &Estate, image: &Image) -> Result<Found, Failure> {
             PipelineStatus::Failed | PipelineStatus::Canceled => {
                 Err(told(Failure::refused("pipeline-failed"), &pipeline.web_url))
             }
-            PipelineStatus::Manual => {
-                Ok(Found::Coming(told(Failure::unavailable("pipeline-manual"), &pipeline.web_url)))
-            }
+            PipelineStatus::Manual => Ok(Found::Coming(told(Failure::unavailable(PIPELINE_MANUAL), &pipeline.web_url))),
             PipelineStatus::Running => {
                 Ok(Found::Coming(told(Failure::unavailable("pipeline-running"), &pipeline.web_url)))
             }
@@ -417,7 +421,10 @@ pub async fn rollout(estate: &Estate, work: &Work) -> Result<Outcome, Failure> {
         Health::Healthy => {
             Ok(Outcome::Done { note: json!({ "revision": live.revisions(), "images": live.status.summary.images }) })
         }
-        Health::Suspended => not_yet(Failure::unavailable("rollout-suspended").cause_text(message), note),
+        Health::Suspended => {
+            let why = Failure::unavailable("rollout-suspended").arg("app", &rollout.app.name).cause_text(message);
+            Ok(Outcome::WaitsForPerson { why, note, again: look_again(estate, asked_at) })
+        }
         Health::Degraded => not_yet(Failure::unavailable("rollout-degraded").cause_text(message), note),
         Health::Progressing | Health::Missing | Health::Unknown => {
             not_yet(Failure::unavailable("rollout-progressing").cause_text(message), note)

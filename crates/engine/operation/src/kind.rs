@@ -69,6 +69,15 @@ pub enum Outcome {
         /// When to look again.
         again: Duration,
     },
+    /// A person has to do something first. The step's deadline begins anew once they have.
+    WaitsForPerson {
+        /// For what.
+        why: Failure,
+        /// What to remember.
+        note: Value,
+        /// When to look again.
+        again: Duration,
+    },
 }
 
 /// The kinds that rooms bring.

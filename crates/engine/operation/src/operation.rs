@@ -112,7 +112,7 @@ pub struct Brief {
     pub created_at: Millis,
     /// When it came into the queue.
     pub queued_at: Option<Millis>,
-    /// When it began.
+    /// When it began; where a person was waited for, when they had done their part.
     pub started_at: Option<Millis>,
     /// When it ended.
     pub ended_at: Option<Millis>,

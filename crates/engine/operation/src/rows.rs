@@ -228,7 +228,7 @@ pub(crate) async fn save_step(conn: &mut AnyConnection, save: &StepSave) -> Resu
         "INSERT INTO operation_step (operation, number, state, tries, begun_at, ended_at, note, why)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (operation, number) DO UPDATE SET state = excluded.state, tries = excluded.tries,
-             ended_at = excluded.ended_at, note = excluded.note, why = excluded.why",
+             begun_at = excluded.begun_at, ended_at = excluded.ended_at, note = excluded.note, why = excluded.why",
     )
     .bind(save.operation.0.to_vec())
     .bind(save.number as i64)

@@ -249,7 +249,7 @@ impl Runner {
         };
         // A kind that is no longer there leaves its operation open, and the page says why.
         match self.operations.kinds.named(&brief.kind) {
-            Ok(kind) => drop(self.live.insert(brief.id, Live::new(operation, steps, kind))),
+            Ok(kind) => drop(self.live.insert(brief.id, Live::new(operation, steps, kind, self.now_ms()))),
             Err(failure) => self.say_why(brief, &failure).await?,
         }
         Ok(())
@@ -496,6 +496,7 @@ impl Runner {
         if !turn.is_news {
             live.wait(number, now + turn.again_us);
             live.steps[number].tries = turn.save.tries;
+            live.steps[number].begun_at = Some(turn.save.begun_at);
             return Ok(());
         }
         let (save, told) = (turn.save.clone(), live.told_of(number, &turn.save));

@@ -13,6 +13,12 @@ use crate::kind::{Kind, Outcome, Work};
 use crate::operation::{Operation, Progress};
 use crate::rows::StepSave;
 
+/// How long a person is waited for at most.
+const PERSON_MS_MAX: Millis = 7 * 24 * 3_600_000;
+/// What tells a step that waits for a person from others, in what it waits for.
+const WAITS_FOR: &str = "waits_for";
+const PERSON: &str = "person";
+
 /// A running operation.
 pub(super) struct Live {
     pub operation: Operation,
@@ -36,7 +42,12 @@ pub(super) struct Turn {
 }
 
 impl Live {
-    pub fn new(operation: Operation, steps: Vec<Progress>, kind: Arc<dyn Kind>) -> Live {
+    pub fn new(operation: Operation, mut steps: Vec<Progress>, kind: Arc<dyn Kind>, at: Millis) -> Live {
+        // What a person was waited for with goes on from now: nobody looked meanwhile when they did it.
+        let waits = |step: &Progress| step.why.as_ref().is_some_and(|why| why.args.contains_key(WAITS_FOR));
+        for step in steps.iter_mut().filter(|step| step.state == StepState::Begun && waits(step)) {
+            step.begun_at = Some(at);
+        }
         let cancelled_by = operation.brief.cancelled_by.clone();
         Live { operation, steps, kind, cancelled_by, working: HashSet::new(), waits: HashMap::new() }
     }
@@ -113,6 +124,7 @@ impl Live {
         let step = &self.steps[number];
         let mut save = self.save(number, StepState::Begun, at);
         save.tries += 1;
+        let mut waits_for_person = false;
         let (why, again_us) = match outcome {
             Ok(Outcome::Done { note }) => {
                 save = StepSave { state: StepState::Done, ended_at: Some(at), note, ..save };
@@ -121,6 +133,11 @@ impl Live {
             Ok(Outcome::NotYet { why, note, again }) => {
                 save.note = note;
                 (why, again.as_micros() as Micros)
+            }
+            Ok(Outcome::WaitsForPerson { why, note, again }) => {
+                waits_for_person = true;
+                save.note = note;
+                (why.arg(WAITS_FOR, PERSON), again.as_micros() as Micros)
             }
             Err(failure) if passes(&failure) => {
                 let again_us = retry_us(&failure, save.tries);
@@ -132,8 +149,12 @@ impl Live {
             }
         };
         let planned = &self.operation.plan.steps[number];
-        let late_at = save.begun_at + planned.deadline_s as Millis * 1_000;
-        if planned.deadline_s > 0 && at >= late_at {
+        let started_at = self.operation.brief.started_at.unwrap_or(at);
+        let is_late = match waits_for_person {
+            true => at >= started_at + PERSON_MS_MAX,
+            false => at >= save.begun_at + planned.deadline_s as Millis * 1_000,
+        };
+        if planned.deadline_s > 0 && is_late {
             let late = Failure::refused("operation-step-late").arg("subject", &planned.subject);
             let mut late = late.arg("seconds", planned.deadline_s).arg("last", &why.code);
             // What was last seen is told by its own sentence, which has its own arguments.
@@ -145,13 +166,16 @@ impl Live {
             return Turn { save, is_news: true, again_us: 0 };
         }
         let is_news = step.why.as_ref() != Some(&why) || step.note != save.note;
+        if waits_for_person {
+            save.begun_at = at;
+        }
         save.why = Some(why);
         Turn { save, is_news, again_us }
     }
 
     /// Takes over what was stored.
     pub fn apply(&mut self, number: usize, save: StepSave) {
-        let StepSave { state, tries, ended_at, note, why, .. } = save;
-        self.steps[number] = Progress { state, tries, ended_at, note, why, begun_at: self.steps[number].begun_at };
+        let StepSave { state, tries, begun_at, ended_at, note, why, .. } = save;
+        self.steps[number] = Progress { state, tries, ended_at, note, why, begun_at: Some(begun_at) };
     }
 }

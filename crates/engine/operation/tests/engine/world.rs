@@ -28,6 +28,8 @@ pub enum Fault {
     HangAfter,
     /// It is not ready yet.
     NotYet,
+    /// A person is waited for.
+    ForPerson,
     /// It cannot be done.
     Refused,
     /// The code is wrong.
@@ -93,6 +95,11 @@ impl World {
         self.state.lock().unwrap().faults.extend(faults);
     }
 
+    /// Nothing fails from now on.
+    pub fn clear_faults(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
     /// From now on nothing can be put under this name.
     pub fn break_name(&self, name: &str) {
         self.state.lock().unwrap().broken.push(name.to_owned());
@@ -151,6 +158,9 @@ impl World {
             Fault::NotYet => {
                 let note = json!({ "looked": work.note["looked"].as_u64().unwrap_or(0) + 1 });
                 return Ok(Outcome::NotYet { why: busy(), note, again: Duration::from_millis(1) });
+            }
+            Fault::ForPerson => {
+                return Ok(Outcome::WaitsForPerson { why: busy(), note: Value::Null, again: Duration::from_millis(1) });
             }
             Fault::Refused => return Err(Failure::refused("operation-limit").arg("max", 1)),
             Fault::None | Fault::Lost | Fault::HangAfter => {}
