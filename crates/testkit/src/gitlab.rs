@@ -106,6 +106,11 @@ impl Gitlab {
         origin
     }
 
+    /// The repository of a project that there is.
+    pub fn project_of(&self, path: &str) -> Arc<Origin> {
+        self.shared.lock().project_mut(path).origin.clone()
+    }
+
     /// The address of a project's repository over HTTP.
     pub fn git_url(&self, project: &str) -> String {
         format!("{}/{project}.git", self.url)

@@ -1,6 +1,8 @@
 //! One command in Slack deploys: from what is typed to a healthy app and a card that says so, through the real binary, a
 //! real Git repository, and stand-ins of Slack and Argo CD.
 
+mod refused;
+
 use naru_testkit::slack::ledger::Posted;
 use naru_testkit::slack::{APP_TOKEN, BOT_TOKEN, CHANNEL, OTHER_CHANNEL, SIGNING_SECRET, Slack};
 use naru_testkit::wait::{PATIENCE, eventually};
