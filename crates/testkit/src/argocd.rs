@@ -115,6 +115,11 @@ impl ArgoCd {
         self.shared.faults().push(place, fault);
     }
 
+    /// How many calls [`Fault::Hold`] keeps now.
+    pub fn holding(&self) -> usize {
+        self.shared.released.receiver_count()
+    }
+
     /// Answers all calls that [`Fault::Hold`] keeps.
     pub fn release(&self) {
         self.shared.released.send_modify(|times| *times += 1);

@@ -150,14 +150,12 @@ fn lock_or_unlock(shop: &Shop, random: &mut Random, locks: &mut Locks) {
 
 /// Argo CD or GitLab fails at a call to come.
 fn fail_somewhere(shop: &Shop, random: &mut Random) {
-    let faults = [Fault::Status(503), Fault::Hold, Fault::DropBefore, Fault::DropAfter];
-    let places = [
-        "GET /api/v1/applications/api-staging",
-        "POST /api/v1/applications/web-staging/sync",
-        "POST /api/v1/applications/api-staging/sync",
-    ];
+    let faults = [Fault::Status(503), Fault::DropBefore, Fault::DropAfter, Fault::Hold];
+    let syncs = ["POST /api/v1/applications/web-staging/sync", "POST /api/v1/applications/api-staging/sync"];
     match random.below(4) {
-        0 | 1 => shop.argocd.fault_at(random.pick(&places), random.pick(&faults)),
+        // A look that is held would hold whoever asks.
+        0 => shop.argocd.fault_at("GET /api/v1/applications/api-staging", random.pick(&faults[..3])),
+        1 => shop.argocd.fault_at(random.pick(&syncs), random.pick(&faults)),
         2 => {
             let faults = [GitlabFault::Status(502), GitlabFault::LoseAnswer];
             shop.gitlab.fault(random.pick(&["/v2/", "/pipelines"]), random.pick(&faults), 1);
@@ -201,13 +199,13 @@ fn ask(shop: &Shop, random: &mut Random, before: &[Id]) -> Option<Id> {
 /// again.
 fn kill_at_a_call(shop: &mut Shop, random: &mut Random) {
     let calls = shop.argocd.ledger().len() + random.below(8) as usize;
-    let (held, charts) = (held(shop), shop.charts.clone());
+    let charts = shop.charts.clone();
     let pushes = (random.below(4) == 0).then(|| charts.hold_pushes());
     let pushed = pushes.as_ref().map_or(0, |pushes| pushes.count());
     shop.wait(eventually("some calls, or rest", PATIENCE, async || {
         let open = operation::open(shop.store(), &Sight::Everything, 50).await.unwrap();
         let rests = open.iter().all(|it| it.why.as_ref().is_some_and(|why| why.code == "operation-locked"));
-        let is_held = self::held(shop) > held || pushes.as_ref().is_some_and(|pushes| pushes.count() > pushed);
+        let is_held = shop.argocd.holding() > 0 || pushes.as_ref().is_some_and(|pushes| pushes.count() > pushed);
         (rests || is_held || shop.argocd.ledger().len() >= calls).then_some(())
     }));
     shop.kill();
@@ -215,11 +213,6 @@ fn kill_at_a_call(shop: &mut Shop, random: &mut Random) {
     drop(pushes);
     shop.argocd.release();
     shop.start();
-}
-
-/// Calls that Argo CD has held so far.
-fn held(shop: &Shop) -> usize {
-    shop.argocd.ledger().iter().filter(|call| call.fault == Some(Fault::Hold)).count()
 }
 
 /// Each app runs what the last operation on it wanted, where that is done, every commit that a step tells of is there, and no
