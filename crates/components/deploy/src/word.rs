@@ -154,9 +154,12 @@ pub async fn deploy(ctx: Ctx, call: Call<DeployArgs>, config: Arc<Config>) -> Re
         asked.push((name, app, place, git_ref));
     }
     let built = resolve(&estate, asked.iter().map(|(name, app, _, git_ref)| (*name, *app, git_ref))).await?;
+    let tags: Vec<_> =
+        asked.iter().zip(&built).map(|((_, app, place, _), built)| estate.image_tag(app, place, built)).collect();
+    let tags: Vec<_> = futures_util::stream::iter(tags).buffered(RESOLVED_AT_ONCE).collect().await;
     let mut apps = Vec::with_capacity(built.len());
-    for ((name, app, place, git_ref), built) in asked.into_iter().zip(built) {
-        let tag = estate.image_tag(app, place, &built).await.map_err(|failure| failure.arg("app", name))?;
+    for (((name, _, place, git_ref), built), tag) in asked.into_iter().zip(built).zip(tags) {
+        let tag = tag.map_err(|failure| failure.arg("app", name))?;
         apps.push(Wanted::new(name, &said.env, place, git_ref, built, tag));
     }
     let DeployArgs { why, plan, break_glass, .. } = call.args.clone();

@@ -20,6 +20,8 @@ use crate::record;
 const LIST_MAX: usize = operation::LIST_MAX;
 /// Digits of a hash that people are shown.
 const HASH_DIGITS: usize = 12;
+/// Columns of a plan's table.
+const COLUMNS: [&str; 7] = ["number", "state", "verb", "subject", "before", "after", "why"];
 /// Steps told one by one; the data has all of them.
 const STEPS_TOLD_MAX: usize = 200;
 
@@ -221,10 +223,12 @@ pub fn steps_table(ctx: &Ctx, lang: Lang, answer: Answer, plan: &Plan, steps: &[
         return answer.line(ctx.say(lang, "operation-empty", &[]));
     }
     let say = |key: &str| ctx.say(lang, key, &[]);
+    // Of what has not begun there is nothing to tell but what it will do.
+    let is_told = |column: &str| !steps.is_empty() || !["state", "why"].contains(&column);
     let row = |(number, step): (usize, &crate::plan::Step)| {
         let progress = steps.get(number).unwrap_or(&Progress::WAITING);
         let why = progress.why.as_ref().and_then(|why| Some(ctx.texts()?.explained(lang, why)));
-        vec![
+        let cells = [
             (number + 1).to_string(),
             say(&format!("operation-step-{}", progress.state.name())),
             say(&format!("step-{}", step.verb)),
@@ -232,10 +236,11 @@ pub fn steps_table(ctx: &Ctx, lang: Lang, answer: Answer, plan: &Plan, steps: &[
             step.before.clone(),
             step.after.clone(),
             why.unwrap_or_default(),
-        ]
+        ];
+        COLUMNS.into_iter().zip(cells).filter(|(column, _)| is_told(column)).map(|(_, cell)| cell).collect()
     };
-    let columns = ["number", "state", "verb", "subject", "before", "after", "why"];
-    let columns = columns.map(|name| say(&format!("operation-column-{name}"))).to_vec();
+    let columns = COLUMNS.into_iter().filter(|column| is_told(column));
+    let columns = columns.map(|name| say(&format!("operation-column-{name}"))).collect();
     let answer = answer.table(columns, plan.steps.iter().enumerate().take(STEPS_TOLD_MAX).map(row).collect());
     match plan.steps.len().saturating_sub(STEPS_TOLD_MAX) {
         0 => answer,
