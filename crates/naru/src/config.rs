@@ -89,11 +89,12 @@ pub fn load(asked: Option<&Path>) -> Result<Loaded, Failure> {
         }
         Err(e) => return Err(place(Failure::usage("config-unreadable")).cause(&e)),
     };
-    let config = parse(&text).map_err(place)?;
-    // What the store would refuse later is refused here, before anything is opened.
-    config.store.engine()?;
+    let mut config = parse(&text).map_err(place)?;
     let path = std::path::absolute(path).map_err(|e| place(Failure::usage("config-unreadable")).cause(&e))?;
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    config.store.read(&folder)?;
+    // What the store would refuse later is refused here, before anything is opened.
+    config.store.engine()?;
     // Joined part by part, so that `./naru-data` does not put a dot into every path that is shown.
     let data_dir = folder.join(&config.data_dir).components().collect();
     Ok(Loaded { config, path, folder, data_dir })

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use naru_core::config::SecretSource;
+use naru_core::failure::Failure;
 use naru_core::lifecycle::Lifecycle;
 use serde::{Deserialize, Serialize};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -22,17 +24,28 @@ use crate::{Engine, Inner, Result, Store, writer};
 pub struct StoreConfig {
     /// `sqlite:FILE` (relative to `data_dir`) or `postgres://…`.
     pub url: String,
+    /// Where the address is kept, if not in `url`: it has a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<SecretSource>,
     /// With less free on the disk of an embedded store nothing more is taken in; the rest is for what was.
     pub free_mb_min: u64,
 }
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { url: "sqlite:naru.db".to_owned(), free_mb_min: 256 }
+        StoreConfig { url: "sqlite:naru.db".to_owned(), url_from: None, free_mb_min: 256 }
     }
 }
 
 impl StoreConfig {
+    /// Reads the address where it is kept elsewhere; `base` is what relative paths count from.
+    pub fn read(&mut self, base: &Path) -> std::result::Result<(), Failure> {
+        if let Some(from) = &self.url_from {
+            self.url = from.read(base, "store.url_from")?.reveal().to_owned();
+        }
+        Ok(())
+    }
+
     /// Which engine the address names.
     pub fn engine(&self) -> Result<Engine> {
         match self.url.split_once(':').map(|(scheme, _)| scheme) {

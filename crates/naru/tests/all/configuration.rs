@@ -30,6 +30,21 @@ fn an_unknown_engine_is_refused() {
 }
 
 #[test]
+fn the_address_of_the_database_may_be_a_secret() {
+    let house = House::empty();
+    house.write("naru.toml", "[store]\nurl_from = { file = \"address\" }\n");
+    let (code, said) = house.refused(&["config", "check"]);
+    let place = house.path("address");
+    assert!(code == 2 && said.contains(&format!("`store.url_from` cannot be read from {}", place.display())), "{said}");
+    house.write("address", "mysql://naru:hunter2@db/naru\n");
+    let (code, said) = house.refused(&["config", "check"]);
+    assert!(code == 2 && said.contains("mysql://naru:***@db/naru"), "{said}");
+    house.write("address", "sqlite:elsewhere.db\n");
+    house.done(&["user", "add", "minji", "--role", "view"]);
+    assert!(house.path("naru-data/elsewhere.db").exists());
+}
+
+#[test]
 fn a_lane_that_cannot_be_is_refused_before_a_door_opens() {
     let house = House::new();
     let config = std::fs::read_to_string(house.path("naru.toml")).unwrap();
