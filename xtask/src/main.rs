@@ -1,11 +1,12 @@
-//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `screenshots`, `simulate`, `power-cut`, `bench`,
-//! `torture`.
+//! The project's own tasks, one file each: `cargo xtask test`, `tidy`, `screenshots`, `packages`, `simulate`, `power-cut`,
+//! `operate`, `bench`, `torture`.
 //!
 //! Must never know a crate of the workspace: what checks the house stands outside it and compiles when it does not.
 
 mod bench;
 mod cargo;
 mod operate;
+mod packages;
 mod peers;
 mod power_cut;
 mod screenshots;
@@ -33,6 +34,12 @@ enum Task {
     Tidy,
     /// Take the console's pictures again, those in docs/img
     Screenshots,
+    /// Hold what the chart renders to against what stands beside it
+    Packages {
+        /// Write what is rendered instead
+        #[arg(long)]
+        write: bool,
+    },
     /// Play the lane and its lease in worlds that seeds decide
     Simulate {
         /// How many seeds
@@ -82,6 +89,7 @@ fn main() -> ExitCode {
         Task::Test { real_k8s } => test::run(&root, real_k8s),
         Task::Tidy => tidy::run(&root),
         Task::Screenshots => screenshots::run(&root),
+        Task::Packages { write } => packages::run(&root, write),
         Task::Simulate { seeds, from } => simulate::run(&root, seeds, from),
         Task::PowerCut { seeds, from } => power_cut::run(&root, seeds, from),
         Task::Operate { seeds, from } => operate::run(&root, seeds, from),

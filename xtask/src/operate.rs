@@ -25,10 +25,10 @@ struct Case {
 }
 
 /// Seeds of one process: a life that is killed leaves its files open until its process ends.
-const SEEDS_AT_ONCE: u64 = 100;
+const SEEDS_AT_ONCE: u64 = 25;
 
 /// Deploys mostly wait for what stands outside.
-const RUNS_AT_ONCE: u32 = 16;
+const RUNS_AT_ONCE: u32 = 8;
 
 /// Plays `seeds` seeds from `from` on; exit code 1 where one ends in disorder, which prints itself.
 pub fn run(root: &Path, seeds: u64, from: u64) -> ExitCode {

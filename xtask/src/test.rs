@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::cargo::{build_once_where_clean, call, cargo, free_gib, target_folder};
-use crate::{peers, simulate, tidy, torture};
+use crate::{packages, peers, simulate, tidy, torture};
 use kubernetes::Kubernetes;
 use postgres::Postgres;
 
@@ -70,10 +70,11 @@ const MACHINE: &str = "machine";
 const KUBERNETES: &str = "kubernetes";
 
 /// Cheapest first, so that a slip is told within seconds.
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 11] = [
     (MACHINE, |_| machine::prepare()),
     ("format", |run| call(cargo(&run.root).args(["fmt", "--all", "--check"]))),
     ("tidy", |run| tidy::check(&run.root)),
+    ("packages", |run| packages::check(&run.root, false)),
     ("clippy", |run| call(cargo(&run.root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
     ("peers", |run| {
         run.peers = Some(peers::install(&run.root, &target_folder(&run.root)?)?);

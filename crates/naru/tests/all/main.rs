@@ -21,6 +21,7 @@ mod levels;
 mod message_pages;
 mod messages;
 mod overview;
+mod packages;
 mod platform;
 mod platform_words;
 mod removal;
